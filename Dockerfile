@@ -1,0 +1,22 @@
+# Any base with Python 3.11 to 3.13 and its venv module will do, such as Debian 12 with python3-venv.
+ARG BASE=python:3.13-slim-trixie
+
+FROM ${BASE} AS build
+COPY requirements.lock /
+RUN python3 -m venv /opt/venv \
+    && /opt/venv/bin/pip install --no-cache-dir --no-compile --require-hashes -r /requirements.lock \
+    && /opt/venv/bin/pip uninstall --yes pip \
+    && rm -rf /opt/venv/lib/python3*/site-packages/tensorflow/include
+
+FROM ${BASE}
+COPY --from=build /opt/venv /opt/venv
+WORKDIR /srv/bodyregion
+COPY app app
+COPY model_artifacts model_artifacts
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 BODYREGION_HOST=0.0.0.0
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ.get(\"BODYREGION_PORT\", 8000)}/health', timeout=2)"]
+CMD ["python", "-m", "app", "serve"]

@@ -1,0 +1,56 @@
+# Everything a person runs. The environment is made once from hashed locks and made again when a lock changes.
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: serve train test check fix bench lock image-check
+.DELETE_ON_ERROR:
+
+serve: $(VENV)/serve ## start the service on the committed bundle
+	@$(BIN)/python -m app serve --port $(PORT)
+
+train: $(VENV)/dev ## python -m training $(ARGS)
+	@$(BIN)/python -m training $(ARGS)
+
+test: $(VENV)/dev
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: $(VENV)/dev ## changes nothing
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: $(VENV)/dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/dev ## DATA=folder of Medical MNIST measures on the real pictures
+	@$(BIN)/python -m tests.benchmarks.training $(DATA)
+
+image-check: ## build the image and ask it for an answer, without a container engine; needs root, buildah and debootstrap
+	@tests/image/check.sh
+
+lock: $(VENV)/dev ## newest releases that fit pyproject.toml
+	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet uv
+	@$(VENV)/lock/bin/uv pip compile $(COMPILE) -o requirements.lock pyproject.toml
+	@$(VENV)/lock/bin/uv pip compile $(COMPILE) -o requirements-dev.lock -c requirements.lock --extra dev pyproject.toml
+
+COMPILE := --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-annotate --custom-compile-command "make lock"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Python 3.11, 3.12 or 3.13 is needed; name one with PYTHON=…" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed: apt install python3-venv" >&2; exit 2; }
+
+$(VENV)/serve: requirements.lock | $(BIN)/python
+	@echo "installing the service's packages (about 2 minutes, once)"
+	@$(INSTALL) -r requirements.lock && touch $@
+
+$(VENV)/dev: requirements-dev.lock | $(BIN)/python
+	@echo "installing the packages for development and training (about 3 minutes, once)"
+	@$(INSTALL) -r requirements-dev.lock && touch $@ $(VENV)/serve

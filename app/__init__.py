@@ -1,0 +1,1 @@
+"""The service: which body region a radiology picture shows."""

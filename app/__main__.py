@@ -1,0 +1,94 @@
+"""The command line: python -m app serve | check | bundles | use.
+
+Exit codes: 0 done, 2 wrong use or data, 3 the bundle is missing or cannot be trusted, 130 interrupted.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from app import logs, settings
+from app.model import bundle
+
+WRONG_USE, BAD_BUNDLE, INTERRUPTED = 2, 3, 130
+
+cli = typer.Typer(no_args_is_help=True, add_completion=True, help="Which body region a radiology picture shows.")
+Root = Annotated[Path, typer.Option(help="Folder that holds the bundles.")]
+ROOT = Path("model_artifacts")
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; else BODYREGION_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; else BODYREGION_PORT.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Bundle to serve; else BODYREGION_BUNDLE.")] = None,
+) -> None:
+    """Answer pictures over HTTP until told to stop."""
+    chosen = settings.load(host=host, port=port, bundle=bundle)
+    logs.configure(chosen.log_level)
+    from app.main import create_app  # here, because Keras takes seconds to import
+    from app.server import Server
+
+    server = Server(create_app(chosen), chosen)
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(server.run_app())
+    raise typer.Exit(INTERRUPTED if server.interrupted else 0)
+
+
+@cli.command()
+def check(path: Annotated[Path, typer.Argument(help="A bundle's folder.")] = ROOT / bundle.CURRENT) -> None:
+    """Verify a bundle as the service would, and print its card."""
+    opened = bundle.read(path)
+    from app.model.classifier import Classifier
+
+    Classifier(opened)
+    Console().print(Markdown(opened.path(bundle.CARD).read_text()))
+    Console().print(f"{opened.title} is sound.")
+
+
+@cli.command()
+def bundles(root: Root = ROOT) -> None:
+    """List the published bundles; the arrow points at the current one."""
+    table = Table("", "bundle", "created", "preset", "test accuracy")
+    for found in bundle.available(root):
+        accuracy = found.manifest.metrics.get("test_accuracy")
+        table.add_row(
+            "→" if found.folder == bundle.current(root) else "",
+            found.title,
+            f"{found.manifest.created:%Y-%m-%d %H:%M}",
+            str(found.manifest.training.get("preset", "")),
+            f"{accuracy.value:.2%}" if accuracy else "",
+        )
+    Console().print(table)
+
+
+@cli.command()
+def use(version: Annotated[str, typer.Argument(help="Version or folder name.")], root: Root = ROOT) -> None:
+    """Make another published bundle the current one."""
+    typer.echo(f"{bundle.use(root, version).title} is now current.")
+
+
+def main() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        cli()
+    except settings.SettingsError as error:
+        sys.exit(_say(error, WRONG_USE))
+    except bundle.BundleError as error:
+        sys.exit(_say(error, BAD_BUNDLE))
+
+
+def _say(error: Exception, code: int) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

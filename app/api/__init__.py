@@ -1,0 +1,1 @@
+"""HTTP. The only ring that knows FastAPI."""

@@ -1,0 +1,109 @@
+"""Every refusal as problem+json (RFC 9457): one family of errors, each owning its status, and their handlers."""
+
+import json
+from http import HTTPStatus
+from typing import ClassVar
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from app.imaging import DamagedPicture, PictureError, TooManyPixels, UnknownType, UnusablePicture
+from app.model.batching import QueueFull
+
+PICTURE_STATUS: dict[type[PictureError], int] = {
+    DamagedPicture: 400,
+    TooManyPixels: 413,
+    UnknownType: 415,
+    UnusablePicture: 422,
+}
+CLIENT_CLOSED_REQUEST = 499  # nobody is left to read it; the log and the metrics are
+MEDIA_TYPE = "application/problem+json"
+
+
+class ApiError(Exception):
+    """A request refused; `detail` is one plain sentence."""
+
+    status: ClassVar[int] = 500
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Malformed(ApiError):
+    status = 400
+
+
+class TooSlow(ApiError):
+    status = 408
+    headers = {"connection": "close"}
+
+
+class TooLarge(ApiError):
+    status = 413
+    headers = {"connection": "close"}  # the rest of the body is not wanted
+
+
+class Encoded(ApiError):
+    status = 415
+    headers = {"connection": "close", "accept-encoding": "identity"}
+
+
+class NoPicture(ApiError):
+    status = 422
+
+
+class Busy(ApiError):
+    status = 503
+    headers = {"connection": "close", "retry-after": "1"}
+
+
+class DeadlinePassed(ApiError):
+    status = 504
+
+
+def problem(error: Exception, instance: str, request_id: str) -> dict[str, str | int]:
+    """The problem object of `error`; only our own sentences become its detail."""
+    status = _status(error)
+    if isinstance(error, HTTPException):
+        detail = error.detail
+    elif isinstance(error, QueueFull):
+        detail = "As many pictures wait as may wait; try again shortly."
+    elif isinstance(error, ApiError | PictureError):
+        detail = str(error)
+    else:
+        detail = "The service failed; the request id finds it in the log."
+    title = HTTPStatus(status).phrase if status != CLIENT_CLOSED_REQUEST else "Client Closed Request"
+    return {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "request_id": request_id,
+    }
+
+
+def install(app: FastAPI) -> None:
+    for kind in (ApiError, PictureError, QueueFull, HTTPException, ClientDisconnect, Exception):
+        app.add_exception_handler(kind, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    content = problem(error, request.url.path, request.scope["request_id"])
+    headers = Busy.headers if isinstance(error, QueueFull) else getattr(error, "headers", None)
+    return Response(json.dumps(content), _status(error), headers, MEDIA_TYPE)
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, PictureError):
+        return PICTURE_STATUS[type(error)]
+    if isinstance(error, ApiError):
+        return error.status
+    if isinstance(error, QueueFull):
+        return Busy.status
+    if isinstance(error, ClientDisconnect):
+        return CLIENT_CLOSED_REQUEST
+    return error.status_code if isinstance(error, HTTPException) else 500

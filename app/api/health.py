@@ -1,0 +1,37 @@
+"""Probes and the model's description."""
+
+from time import monotonic
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from app.api.schemas import Health, ModelInfo, model_ref
+from app.api.service import ServiceOf
+from app.model.bundle import CARD
+
+router = APIRouter(tags=["operations"])
+
+UNREADY: dict[int | str, dict[str, object]] = {503: {"model": Health, "description": "Draining: send no more."}}
+
+
+@router.get("/health", summary="Ready, and with which model", response_model=Health, responses=UNREADY)
+@router.get("/readyz", summary="Readiness probe", response_model=Health, responses=UNREADY)
+async def health(service: ServiceOf) -> Response:
+    content = {
+        "status": "draining" if service.draining else "ok",
+        "model": model_ref(service.bundle.manifest),
+        "uptime_seconds": round(monotonic() - service.started, 3),
+    }
+    return JSONResponse(content, 503, {"Retry-After": "1"}) if service.draining else JSONResponse(content)
+
+
+@router.get("/livez", summary="Liveness probe")
+async def livez() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@router.get("/model", summary="The model, its figures and its card", response_model=ModelInfo)
+async def model(service: ServiceOf) -> dict[str, object]:
+    manifest = service.bundle.manifest
+    fields = manifest.model_dump(include={"name", "version", "classes", "input", "metrics", "data", "training"})
+    return fields | {"ood": None, "card": service.bundle.path(CARD).read_text()}

@@ -1,0 +1,96 @@
+"""The shapes of the answers, as the OpenAPI page shows them."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from app.model.bundle import Input, Manifest, Metric
+from app.model.classifier import Floats
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(protected_namespaces=())
+
+
+class ModelRef(_Shape):
+    """Which bundle answered."""
+
+    name: str = Field(examples=["mednist"])
+    version: str = Field(examples=["3f2a9c1d04be"])
+
+
+class Prediction(_Shape):
+    """One picture's answer. `accepted` and `ood_score` are null where the bundle cannot tell strangers."""
+
+    label: str | None = Field(examples=["Hand"])
+    confidence: float = Field(examples=[0.9993])
+    accepted: bool | None
+    ood_score: float | None
+    probabilities: dict[str, float] = Field(examples=[{"Hand": 0.9993, "HeadCT": 0.0007}])
+    model: ModelRef
+
+
+class Problem(_Shape):
+    """A refusal, RFC 9457."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Unsupported Media Type"])
+    status: int = Field(examples=[415])
+    detail: str
+    instance: str = Field(examples=["/predict"])
+    request_id: str
+
+
+class BatchEntry(_Shape):
+    """One file of a batch: a prediction's fields, or the error that met it."""
+
+    index: int
+    error: Problem | None = None
+    label: str | None = None
+    confidence: float | None = None
+    accepted: bool | None = None
+    ood_score: float | None = None
+    probabilities: dict[str, float] | None = None
+    model: ModelRef | None = None
+
+
+class Batch(_Shape):
+    results: list[BatchEntry]
+
+
+class Health(_Shape):
+    status: Literal["ok", "draining", "unhealthy"]
+    model: ModelRef
+    uptime_seconds: float
+
+
+class ModelInfo(_Shape):
+    """What bundle.json says, and the card."""
+
+    name: str
+    version: str
+    classes: list[str]
+    input: Input
+    metrics: dict[str, Metric]
+    ood: None
+    data: dict[str, JsonValue]
+    training: dict[str, JsonValue]
+    card: str
+
+
+def model_ref(manifest: Manifest) -> dict[str, str]:
+    return {"name": manifest.name, "version": manifest.version}
+
+
+def prediction(manifest: Manifest, row: Floats) -> dict[str, object]:
+    """A Prediction from one row of probabilities, (classes,)."""
+    probabilities = dict(zip(manifest.classes, row.tolist(), strict=True))
+    label = max(probabilities, key=probabilities.__getitem__)
+    return {
+        "label": label,
+        "confidence": probabilities[label],
+        "accepted": None,
+        "ood_score": None,
+        "probabilities": probabilities,
+        "model": model_ref(manifest),
+    }

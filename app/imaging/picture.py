@@ -1,0 +1,47 @@
+"""The vocabulary of the ring: pixels, a picture, and the ways a file can fail to be one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+
+MIN_SIDE = 16
+
+
+class PictureError(ValueError):
+    """A file that gives no picture. Its message is one plain sentence, safe to show to a stranger."""
+
+
+class UnknownType(PictureError):
+    """The content is no format we read."""
+
+
+class DamagedPicture(PictureError):
+    """The content claims a format and then breaks its rules."""
+
+
+class TooManyPixels(PictureError):
+    """The header promises more pixels than the limit."""
+
+
+class UnusablePicture(PictureError):
+    """A sound file that holds no single picture we can judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A grey picture and what was learned about its file while reading it."""
+
+    pixels: Pixels  # (height, width), 0 is black
+    format: str  # "JPEG", "PNG", …
+    mode: str  # the file's own pixel layout in Pillow's terms: "L", "RGB", "I;16", …
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Judge a size found in a header, before any pixel is decoded."""
+    if width * height > max_pixels:
+        raise TooManyPixels(f"The picture has {width} × {height} pixels; at most {max_pixels:,} are read.")
+    if min(width, height) < MIN_SIDE:
+        raise UnusablePicture(f"The picture is {width} × {height}; each side needs at least {MIN_SIDE} pixels.")

@@ -1,0 +1,197 @@
+"""A model and everything that makes it trustworthy, in one folder; the one place that writes model_artifacts/.
+
+    <root>/<name>-<version>/   bundle.json lists every other file with its sha256
+    <root>/current             a link to the folder in use
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+MANIFEST, MODEL, CARD, CURRENT = "bundle.json", "model.keras", "MODEL_CARD.md", "current"
+
+
+class BundleError(Exception):
+    """The bundle is missing or cannot be trusted; the message is one plain sentence."""
+
+
+def _inside(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ValueError("a listed file lies outside the bundle")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_inside)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Input(_Part):
+    """What the model takes: uint8 (n, size, size, channels), shrunk the way `resample` names."""
+
+    size: int = Field(ge=1, le=1024)
+    channels: Literal[1] = 1
+    resample: str
+
+
+class Golden(_Part):
+    """A drawn picture and the answer computed for it at export, replayed at every start."""
+
+    file: FileName
+    probabilities: list[float]
+
+
+class Metric(_Part):
+    """A share with its 95 % interval and the number of pictures behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Manifest(_Part):
+    """bundle.json."""
+
+    format: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    version: str = ""
+    created: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    classes: list[str] = Field(min_length=2)
+    input: Input
+    files: dict[FileName, str] = {}
+    temperature: float = Field(default=1.0, gt=0)
+    golden: list[Golden] = []
+    metrics: dict[str, Metric] = {}
+    data: dict[str, JsonValue] = {}
+    training: dict[str, JsonValue] = {}
+
+    def fingerprint(self) -> str:
+        """The version: first 12 hex digits of the sha256 of everything but `version` and `created`."""
+        content = self.model_dump_json(exclude={"version", "created"})
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder whose files are the ones its manifest lists."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def title(self) -> str:
+        return f"{self.manifest.name}-{self.manifest.version}"
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+
+def read(folder: Path) -> Bundle:
+    """Open a bundle and check every listed file against its sha256. Raises BundleError."""
+    bundle = _describe(folder)
+    for name in (MODEL, *(golden.file for golden in bundle.manifest.golden)):
+        if name not in bundle.manifest.files:
+            raise BundleError(f"The bundle {folder.name} does not list {name}.")
+    for name, expected in bundle.manifest.files.items():
+        if _sha256(bundle.path(name)) != expected:
+            raise BundleError(f"The bundle {folder.name} cannot be trusted: {name} is missing or was altered.")
+    return bundle
+
+
+def available(root: Path) -> list[Bundle]:
+    """Every bundle under `root` whose manifest can be read, oldest first."""
+    found = []
+    for path in root.glob(f"[!.]*/{MANIFEST}"):
+        with suppress(BundleError):
+            found += [] if path.parent.is_symlink() else [_describe(path.parent)]
+    return sorted(found, key=lambda bundle: bundle.manifest.created)
+
+
+def current(root: Path) -> Path | None:
+    """The folder in use, if there is one."""
+    link = root / CURRENT
+    return link.resolve() if link.exists() else None
+
+
+def use(root: Path, version: str) -> Bundle:
+    """Point `current` at the bundle whose version or folder name is given; readers see the old one or the new one."""
+    matches = [bundle for bundle in available(root) if version in (bundle.manifest.version, bundle.title)]
+    if not matches:
+        raise BundleError(f"There is no bundle {version} under {root}.")
+    bundle = read(matches[0].folder)
+    link = root / f".{CURRENT}-{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(bundle.folder.name)
+    link.replace(root / CURRENT)
+    return bundle
+
+
+@contextmanager
+def staging(root: Path) -> Iterator[Path]:
+    """A folder beside the bundles to build one in; gone afterwards unless it was published."""
+    root.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".staging-", dir=root))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def seal(folder: Path, manifest: Manifest) -> Bundle:
+    """Write bundle.json for what lies in `folder`, with the files' checksums and the version they give."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    files = {name: _sha256(folder / name) for name in names if name != MANIFEST}
+    manifest = manifest.model_copy(update={"files": files})
+    manifest = manifest.model_copy(update={"version": manifest.fingerprint()})
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
+    return read(folder)
+
+
+def publish(sealed: Bundle, root: Path) -> Bundle:
+    """Move a sealed bundle to its final name and make it the current one; older bundles stay."""
+    target = root / sealed.title
+    if not target.exists():  # the same version is the same content
+        sealed.folder.chmod(0o755)
+        for path in (*sealed.folder.rglob("*"), sealed.folder):
+            _flush(path)
+        sealed.folder.rename(target)
+        _flush(root)
+    return use(root, sealed.title)
+
+
+def _describe(folder: Path) -> Bundle:
+    try:
+        return Bundle(folder.resolve(), Manifest.model_validate_json((folder / MANIFEST).read_bytes()))
+    except OSError as error:
+        raise BundleError(f"There is no bundle at {folder}.") from error
+    except ValidationError as error:
+        raise BundleError(f"The bundle {folder.name} cannot be trusted: its {MANIFEST} is not valid.") from error
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,68 @@
+"""What an operator can set, read from BODYREGION_… variables by main and the command line only."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.imaging import MAX_PIXELS
+
+PREFIX = "BODYREGION_"
+MIB = 2**20
+
+# What Kubernetes puts into a pod's environment for services whose name begins like ours.
+SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$")
+SERVICE_URL = re.compile(r"(tcp|udp|sctp)://")
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has an impossible value; the message is one plain sentence."""
+
+
+class Settings(BaseSettings):
+    """Every field is a variable BODYREGION_<NAME>; sizes in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    bundle: Path = Path("model_artifacts/current")
+    max_upload_bytes: int = Field(64 * MIB, ge=1)
+    max_request_bytes: int = Field(256 * MIB, ge=1)
+    max_batch_files: int = Field(256, ge=1)
+    max_pixels: int = Field(MAX_PIXELS, ge=256)
+    max_queue: int = Field(256, ge=1)
+    request_timeout_seconds: float = Field(10, gt=0)
+    drain_seconds: float = Field(10, ge=0)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _not_a_service_link(cls, value: Any) -> Any:
+        return cls.model_fields["port"].default if SERVICE_URL.match(str(value)) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return str(value).lower()
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings of this process's environment; `overrides` (None: not given) win. Raises SettingsError."""
+    if unknown := _unknown(os.environ):
+        raise SettingsError(f"There is no setting {unknown[0]}; the README lists those there are.")
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}.") from error
+
+
+def _unknown(environment: Mapping[str, str]) -> list[str]:
+    names = [name for name in environment if name.startswith(PREFIX)]
+    known = {PREFIX + field.upper() for field in Settings.model_fields}
+    return sorted(name for name in names if name not in known and not SERVICE_LINK.search(name))

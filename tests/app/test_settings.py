@@ -1,0 +1,80 @@
+"""Every BODYREGION_… variable, and the ones Kubernetes invents."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app import settings
+from app.settings import Settings, SettingsError
+from tests.running import ROOT, run
+
+CHANGED = {
+    "HOST": ("0.0.0.0", "0.0.0.0"),
+    "PORT": ("9000", 9000),
+    "BUNDLE": ("/srv/bundle", Path("/srv/bundle")),
+    "MAX_UPLOAD_BYTES": ("1000", 1000),
+    "MAX_REQUEST_BYTES": ("2000", 2000),
+    "MAX_BATCH_FILES": ("3", 3),
+    "MAX_PIXELS": ("1000000", 1_000_000),
+    "MAX_QUEUE": ("4", 4),
+    "REQUEST_TIMEOUT_SECONDS": ("2.5", 2.5),
+    "DRAIN_SECONDS": ("0", 0),
+    "LOG_LEVEL": ("WARNING", "warning"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in CHANGED:
+        monkeypatch.delenv(f"BODYREGION_{name}", raising=False)
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_each_variable_sets_its_field(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, value = CHANGED[name]
+    assert getattr(settings.load(), name.lower()) != value
+    monkeypatch.setenv(f"BODYREGION_{name}", text)
+    assert getattr(settings.load(), name.lower()) == value
+
+
+def test_every_setting_is_tested_here_and_documented_in_the_readme() -> None:
+    fields = {name.upper() for name in Settings.model_fields}
+    documented = re.findall(r"^\| `BODYREGION_(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert fields == set(CHANGED) == set(documented)
+
+
+def test_an_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BODYREGION_PORT", "9000")
+    assert settings.load(port=9001).port == 9001
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BODYREGION_PORT", "tcp://10.0.0.1:8000"),
+        ("BODYREGION_SERVICE_HOST", "10.0.0.1"),
+        ("BODYREGION_SERVICE_PORT", "8000"),
+        ("BODYREGION_SERVICE_PORT_HTTP", "8000"),
+        ("BODYREGION_PORT_8000_TCP", "tcp://10.0.0.1:8000"),
+        ("BODYREGION_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ("BODYREGION_PORT_8000_TCP_PROTO", "tcp"),
+    ],
+)
+def test_what_kubernetes_puts_into_a_pod_breaks_nothing(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert settings.load().port == 8000
+
+
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BODYREGION_MAX_QUEU", "1")
+    with pytest.raises(SettingsError, match="MAX_QUEU"):
+        settings.load()
+
+
+def test_the_service_refuses_a_bad_setting_with_code_2() -> None:
+    done = run("app", "serve", BODYREGION_MAX_QUEUE="many")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: BODYREGION_MAX_QUEUE: ")

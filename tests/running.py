@@ -1,0 +1,79 @@
+"""Real processes, as a user starts them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+ROOT = Path(__file__).parent.parent
+READY_SECONDS = 90
+
+
+def run(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m <arguments>`, to its end."""
+    command = [sys.executable, "-m", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env=_environment(environment), capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def start(*arguments: str | Path, output: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """`python -m <arguments>`, left running, its output in a file."""
+    command = [sys.executable, "-m", *map(str, arguments)]
+    with output.open("wb") as file:
+        return subprocess.Popen(command, cwd=ROOT, env=_environment(environment), stdout=file, stderr=file)
+
+
+@dataclass
+class Server:
+    """`python -m app serve` on a free port."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    address: str
+
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.address, timeout=30)
+
+    def logs(self) -> list[dict[str, Any]]:
+        lines = self.output.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@contextmanager
+def serving(bundle: Path, output: Path, **environment: str) -> Iterator[Server]:
+    process = start("app", "serve", "--bundle", bundle, "--port", "0", output=output, **environment)
+    try:
+        yield Server(process, output, _address(process, output))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], output: Path) -> str:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        for line in output.read_text().splitlines():
+            if '"address"' in line:
+                return str(json.loads(line)["address"])
+        time.sleep(0.05)
+    raise AssertionError(f"the service did not start: {output.read_text()}")
+
+
+def _environment(changes: dict[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BODYREGION_")}
+    return kept | {"COLUMNS": "120", "BODYREGION_DRAIN_SECONDS": "0"} | changes

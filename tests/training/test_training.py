@@ -1,0 +1,129 @@
+"""python -m training from start to end: what it publishes, and what an interruption costs (nothing)."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from app.model import bundle
+from tests.running import run, start
+from training.config import ARTICLE
+from training.models import build
+from training.phantoms import write_data_set
+
+CHARTS = {"curves.png", "confusion.png", "recall.png"}
+
+
+def options(data: Path, base: Path) -> list[str | Path]:
+    return ["--data", data, "--runs", base / "runs", "--artifacts", base / "artifacts", "--cache", base / "cache"]
+
+
+def weights(artifacts: Path) -> list[np.ndarray]:
+    model = keras.models.load_model(artifacts / "current" / bundle.MODEL)
+    return list(model.get_weights())
+
+
+def test_the_article_network_is_the_published_one() -> None:
+    model = build(ARTICLE, classes=6)
+    assert model.count_params() == 157_926
+    assert [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")] == [
+        "relu",
+        "linear",
+        "relu",
+        "softmax",
+    ]
+
+
+def test_a_run_publishes_a_bundle_with_everything_it_promises(artifacts: Path) -> None:
+    published = bundle.read(artifacts / "current")
+    manifest = published.manifest
+    assert set(manifest.files) >= {bundle.MODEL, bundle.CARD, "manifest.csv.gz", *(f"charts/{name}" for name in CHARTS)}
+    assert manifest.training["preset"] == "article"
+    assert manifest.training["parameters"] == 157_539  # three classes
+    assert manifest.data["split"] == "blocked"
+    assert manifest.metrics["test_accuracy"].value >= 0.9
+    assert manifest.metrics["test_accuracy"].low < manifest.metrics["test_accuracy"].value
+    assert len(manifest.golden) >= 3
+    assert published.folder.name == published.title
+
+
+def test_the_run_folder_holds_the_report(artifacts: Path) -> None:
+    [folder] = (artifacts.parent / "runs").iterdir()
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    assert names >= {"samples.png", "mistakes.png", "history.csv", "manifest.csv", "best.keras", "tensorboard"}
+    assert names >= {f"charts/{name}" for name in CHARTS}
+    header = (folder / "history.csv").read_text().splitlines()[0].split(",")
+    assert {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"} <= set(header)
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Enough phantoms that a run can be interrupted between its epochs."""
+    root = tmp_path_factory.mktemp("larger") / "Phantoms"
+    write_data_set(root, ["CXR", "Hand"], count=400, seed=1)
+    return root
+
+
+def epochs_done(runs: Path) -> int:
+    return max((int(path.name) for path in runs.glob("*/resume/[0-9]*")), default=0)
+
+
+def test_a_run_killed_twice_ends_where_an_unbroken_one_ends(larger: Path, tmp_path: Path) -> None:
+    whole = run("training", *options(larger, tmp_path / "whole"))
+    assert whole.returncode == 0, whole.stderr
+    broken = tmp_path / "broken"
+    for stop_after in (1, 3):
+        process = start("training", *options(larger, broken), output=tmp_path / "log")
+        deadline = time.monotonic() + 120
+        while epochs_done(broken / "runs") < stop_after and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (broken / "artifacts" / "current").exists()
+    done = run("training", *options(larger, broken))
+    assert done.returncode == 0, done.stderr
+    for one, two in zip(weights(tmp_path / "whole" / "artifacts"), weights(broken / "artifacts"), strict=True):
+        assert np.array_equal(one, two)
+
+
+def test_ctrl_c_stops_after_the_epoch_and_says_how_to_resume(larger: Path, tmp_path: Path) -> None:
+    process = start("training", *options(larger, tmp_path), output=tmp_path / "log")
+    while epochs_done(tmp_path / "runs") < 1 and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert "same command" in (tmp_path / "log").read_text()
+    assert epochs_done(tmp_path / "runs") >= 2
+    assert run("training", *options(larger, tmp_path)).returncode == 0
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence_and_harms_nothing(data: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "runs"
+    blocked.write_text("a file where a folder should be")
+    done = run("training", *options(data, tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert blocked.read_text() == "a file where a folder should be"
+
+
+def test_a_full_disk_is_one_sentence_and_what_was_published_stays(data: Path, artifacts: Path, tmp_path: Path) -> None:
+    before = sorted(path.name for path in artifacts.iterdir())
+    script = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)); " \
+        "sys.argv[0] = 'training'; runpy.run_module('training', run_name='__main__')"
+    (tmp_path / "limited.py").write_text(script)
+    arguments = ["--data", data, "--runs", tmp_path / "runs", "--artifacts", artifacts, "--cache", tmp_path / "cache"]
+    done = run("limited", *arguments, PYTHONPATH=os.pathsep.join([str(tmp_path), str(Path.cwd())]))
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert sorted(path.name for path in artifacts.iterdir()) == before
+
+
+def test_an_unknown_preset_is_one_sentence(data: Path, tmp_path: Path) -> None:
+    done = run("training", *options(data, tmp_path), "--preset", "magic")
+    assert done.returncode == 2
+    assert done.stderr == "error: There is no preset magic; there is article.\n"

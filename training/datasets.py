@@ -1,0 +1,155 @@
+"""Every picture decoded once, on all cores, into one uint8 array, and kept in a cache."""
+
+import hashlib
+import os
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.progress import track
+
+import app.imaging
+from app.imaging import PictureError, Pixels, decode, to_input
+from training.config import DataError
+from training.source import class_folders
+
+MOST_UNREADABLE = 0.01
+CHUNK = 64  # files handed to a process at a time
+
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """n readable pictures in natural file order, class after class."""
+
+    root: Path
+    classes: list[str]
+    paths: npt.NDArray[np.str_]  # (n,) relative to root
+    labels: Indices  # (n,) positions in classes
+    inputs: Pixels  # (n, size, size, 1)
+    hashes: npt.NDArray[np.str_]  # (n,) sha256 of the decoded pixels, before any resizing
+    kinds: npt.NDArray[np.str_]  # (n,) such as "JPEG L 64×64"
+    unreadable: npt.NDArray[np.str_]  # paths left out, each with its reason
+
+    def one_hot(self) -> npt.NDArray[np.float32]:
+        return np.eye(len(self.classes), dtype=np.float32)[self.labels]
+
+    def duplicates(self) -> int:
+        """How many pictures repeat an earlier one exactly."""
+        return len(self.hashes) - len(np.unique(self.hashes))
+
+    def across_classes(self) -> list[str]:
+        """Hashes of pictures that stand in more than one class."""
+        pairs = np.unique(np.stack([self.hashes, self.labels.astype(str)]), axis=1)
+        return [value for value, count in Counter(pairs[0].tolist()).items() if count > 1]
+
+    def report(self) -> Iterator[str]:
+        """What a person should know before training on these."""
+        for index, name in enumerate(self.classes):
+            yield f"{name}: {np.count_nonzero(self.labels == index):,} pictures"
+        for kind, count in Counter(self.kinds.tolist()).most_common(5):
+            yield f"{count:,} are {kind}"
+        yield f"{self.duplicates():,} are exact duplicates of another"
+        if shared := self.across_classes():
+            yield f"warning: {len(shared):,} pictures stand in more than one class"
+        for reason in self.unreadable:
+            yield f"left out: {reason}"
+
+
+def load(root: Path, size: int, cache: Path) -> Pictures:
+    """Decode everything under `root`, or take it from the cache. Raises DataError."""
+    classes, paths, labels = _listing(root)
+    stored = cache / f"{_key(root, paths, size)}.npz"
+    arrays = _recall(stored)
+    if arrays is None:
+        arrays = _decode_all(root, paths, size)
+        _remember(stored, arrays)
+    keep = np.flatnonzero(arrays["errors"] == "")
+    unreadable = [f"{paths[i]} ({arrays['errors'][i]})" for i in np.flatnonzero(arrays["errors"] != "")]
+    _check(classes, labels, labels[keep], unreadable)
+    chosen = {name: arrays[name][keep] for name in ("inputs", "hashes", "kinds")}
+    return Pictures(root, classes, np.array(paths)[keep], labels[keep], unreadable=np.array(unreadable), **chosen)
+
+
+def _listing(root: Path) -> tuple[list[str], list[str], Indices]:
+    folders = class_folders(root)
+    if len(folders) < 2:
+        raise DataError(f"{root} needs at least two class folders; it has {len(folders)}.")
+    paths, labels = [], []
+    for index, folder in enumerate(folders):
+        files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+        names = sorted((path.relative_to(root).as_posix() for path in files), key=_natural)
+        if not names:
+            raise DataError(f"The class folder {folder.name} is empty.")
+        paths += names
+        labels += [index] * len(names)
+    return [folder.name for folder in folders], paths, np.array(labels, np.intp)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """10 after 9: files are numbered scan by scan, and neighbours must stay neighbours."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _check(classes: list[str], listed: Indices, kept: Indices, unreadable: list[str]) -> None:
+    if len(unreadable) > MOST_UNREADABLE * len(listed):
+        raise DataError(f"{len(unreadable)} of {len(listed)} files cannot be read, the first is {unreadable[0]}.")
+    for index, name in enumerate(classes):
+        if index not in kept:
+            raise DataError(f"The class folder {name} holds no readable picture.")
+
+
+def _decode_all(root: Path, paths: list[str], size: int) -> dict[str, npt.NDArray[Any]]:
+    with ProcessPoolExecutor() as pool:
+        results = pool.map(partial(_decode_one, root, size), paths, chunksize=CHUNK)
+        rows = list(track(results, "decoding", total=len(paths)))
+    inputs, hashes, kinds, errors = zip(*rows, strict=True)
+    return {"inputs": np.stack(inputs), "hashes": np.array(hashes), "kinds": np.array(kinds), "errors": np.array(errors)}
+
+
+def _decode_one(root: Path, size: int, path: str) -> tuple[Pixels, str, str, str]:
+    try:
+        picture = decode((root / path).read_bytes())
+    except (PictureError, OSError) as error:
+        return np.zeros((size, size, 1), np.uint8), "", "", str(error)
+    height, width = picture.pixels.shape
+    digest = hashlib.sha256(f"{height}x{width}:".encode() + picture.pixels.tobytes()).hexdigest()
+    return to_input(picture, size), digest, f"{picture.format} {picture.mode} {width}×{height}", ""
+
+
+def _key(root: Path, paths: list[str], size: int) -> str:
+    """Names the listing, its files' sizes and times, and the decoder's own source: any change decodes again."""
+    key = hashlib.sha256(f"{root.resolve()} {size}".encode())
+    for source in sorted(Path(app.imaging.__path__[0]).glob("*.py")):
+        key.update(source.read_bytes())
+    for path in paths:
+        status = os.stat(root / path)
+        key.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return key.hexdigest()[:32]
+
+
+def _recall(stored: Path) -> dict[str, npt.NDArray[Any]] | None:
+    try:
+        with stored.open("rb") as file, np.load(file) as arrays:  # each member is checked against its CRC
+            return dict(arrays)
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError):
+        return None
+
+
+def _remember(stored: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    scratch = stored.with_name(f".{stored.stem}-{os.getpid()}.npz")
+    try:
+        np.savez(scratch, **arrays)
+        scratch.replace(stored)
+    finally:
+        scratch.unlink(missing_ok=True)

@@ -1,0 +1,33 @@
+"""A run's folder: found again after an interruption, left alone once finished, used by one process at a time."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+
+from training.config import DataError, Preset
+
+FINISHED, LOCK = "finished", ".lock"
+
+
+def folder(runs: Path, preset: Preset, seed: int, manifest: str) -> Path:
+    """The unfinished run of exactly this recipe, seed and split, or else a new one beside the finished."""
+    key = sha256(f"{preset!r} {seed} {manifest}".encode()).hexdigest()[:8]
+    names = (f"{preset.name}-{key}" + (f"-{number}" if number > 1 else "") for number in count(1))
+    path = next(runs / name for name in names if not (runs / name / FINISHED).exists())
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the folder; a second training in it is refused. Marked finished when the block ends well."""
+    with (path / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataError(f"Another training is at work in {path}.") from error
+        yield
+        (path / FINISHED).touch()

@@ -1,0 +1,106 @@
+"""Where the pictures come from: a folder with a sub-folder a class, an archive of one, or the public release."""
+
+import hashlib
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pooch
+import requests
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from training.config import DataError
+
+RETRIES = 3
+ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+
+
+class _Bar:
+    """pooch's idea of a progress bar, drawn by rich."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("download"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns)
+        self._task = self._progress.add_task("download", total=None)
+        self.total = 0
+
+    def update(self, count: int) -> None:
+        self._progress.start()
+        self._progress.update(self._task, advance=count, total=self.total)
+
+    def reset(self) -> None:
+        self._progress.reset(self._task)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def open_data(data: Path | None, cache: Path, url: str, known_hash: str) -> Path:
+    """The folder of class folders behind `data`; None downloads `url` once. Raises DataError."""
+    if data is None:
+        data = download(url, known_hash, cache)
+    if data.is_dir():
+        return _class_root(data)
+    if not data.is_file():
+        raise DataError(f"There is no folder or archive at {data}.")
+    return _class_root(extract(data, cache))
+
+
+def download(url: str, known_hash: str, cache: Path) -> Path:
+    """The file at `url`, kept in `cache`; a damaged or partial copy is fetched again. Raises DataError."""
+    name = url.rsplit("/", 1)[1]
+    store = pooch.create(cache, url.rsplit("/", 1)[0] + "/", registry={name: known_hash}, retry_if_failed=RETRIES)
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        return Path(store.fetch(name, downloader=pooch.HTTPDownloader(progressbar=_Bar(), timeout=60)))
+    except requests.RequestException as error:
+        raise DataError(f"{url} could not be downloaded ({type(error).__name__}); give the data with --data.") from error
+    except ValueError as error:  # pooch's word for a wrong checksum; it has removed the file
+        raise DataError(f"{url} does not have the expected checksum, so it was not used.") from error
+
+
+def extract(archive: Path, cache: Path) -> Path:
+    """Unpack into `cache`, once per content; half an extraction is never mistaken for a whole one."""
+    if not archive.name.lower().endswith(ARCHIVES):
+        raise DataError(f"{archive} is neither a folder nor a .tar.gz or .zip archive.")
+    with archive.open("rb") as file:
+        target = cache / hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    if target.is_dir():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        _unpack(archive, whole := Path(scratch) / "whole")
+        try:
+            whole.rename(target)
+        except OSError:
+            if not target.is_dir():  # another run may have been first
+                raise
+    return target
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    target.mkdir()
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                opened.extractall(target)  # drops absolute paths and .. itself
+        else:
+            with tarfile.open(archive) as tar:
+                tar.extractall(target, filter="data")
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{archive} is not a sound archive.") from error
+
+
+def _class_root(folder: Path) -> Path:
+    """`folder`, or the one folder inside it that holds the class folders."""
+    inside = class_folders(folder)
+    if len(inside) == 1 and class_folders(inside[0]):
+        return _class_root(inside[0])
+    return folder
+
+
+def class_folders(folder: Path) -> list[Path]:
+    hidden = (".", "__MACOSX")
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(hidden))
+

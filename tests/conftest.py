@@ -26,7 +26,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def artifacts(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one published bundle, trained on the phantoms. Tests must not change it."""
     base = tmp_path_factory.mktemp("trained")
-    options = ["--data", data, "--runs", base / "runs", "--artifacts", base / "artifacts", "--cache", base / "cache"]
+    options: list[str | Path] = [
+        "--data",
+        data,
+        "--runs",
+        base / "runs",
+        "--artifacts",
+        base / "artifacts",
+        "--cache",
+        base / "cache",
+    ]
     done = run("training", *options)
     assert done.returncode == 0, done.stderr
     return base / "artifacts"
@@ -51,7 +60,7 @@ def hand() -> bytes:
     return phantoms.png(phantoms.draw("Hand", np.random.default_rng(12345)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real pictures; a test that needs it is skipped, saying so, where there is none."""
     if "TEST_DATA_DIR" not in os.environ:

@@ -12,9 +12,9 @@ import pooch
 import typer
 from rich.console import Console
 
-from app.model.bundle import Bundle, BundleError
+from app.model.bundle import BundleError
 from training import config, datasets, run, source, split
-from training.config import DataError, Interrupted, Preset
+from training.config import DataError, Interrupted
 from training.datasets import Pictures
 
 WRONG_USE, BAD_BUNDLE, INTERRUPTED = 2, 3, 130
@@ -35,10 +35,10 @@ CACHE = Path(pooch.os_cache("bodyregion"))
 def train(
     context: typer.Context,
     data: Data = None,
+    credit: Annotated[str, typer.Option(help="Whose pictures these are, for the model card.")] = config.CREDIT,
     preset: Annotated[str, typer.Option(help=f"One of: {', '.join(config.PRESETS)}.")] = config.DEFAULT_PRESET,
     split_by: SplitBy = "blocked",
     seed: Seed = 0,
-    credit: Annotated[str | None, typer.Option(help="Whose pictures these are, for the model card.")] = None,
     name: Annotated[str, typer.Option(help="The bundle's name.")] = "mednist",
     runs: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
     artifacts: Annotated[Path, typer.Option(help="Where bundles are published.")] = Path("model_artifacts"),
@@ -53,18 +53,18 @@ def train(
         raise DataError(f"There is no preset {preset}; there is {', '.join(config.PRESETS)}.")
     recipe = config.PRESETS[preset]
     pictures = open_pictures(data, recipe.size, cache, data_url, data_hash)
-    assigned = split.assign(pictures, split_by, seed)
-    manifest = split.manifest_csv(pictures, assigned)
-    folder = run.folder(runs, recipe, seed, manifest)
+    parts = split.make(pictures, split_by, seed)
+    folder = run.folder(runs, recipe, parts)
     with run.alone(folder):
-        (folder / "manifest.csv").write_text(manifest)
-        facts = {
-            "source": credit or (config.CREDIT if data is None else data.name),
-            "pictures": len(pictures.labels),
-            "split": split_by,
-            "manifest_sha256": split.digest(manifest),
-        }
-        published = train_and_publish(recipe, seed, name, facts, pictures, assigned, folder, artifacts)
+        from training import fit, models, publish, report  # here, because Keras takes seconds to import
+
+        fit.make_deterministic(seed)
+        report.samples(parts, folder)
+        model = models.build(recipe, len(pictures.classes))
+        model.summary(print_fn=console.print)
+        best, history = fit.fit(model, recipe, parts, folder, verbose="auto" if console.is_terminal else 2)
+        draft = publish.draft(name, credit, recipe, parts, best, history)
+        published = publish.publish(best, draft, parts, history, artifacts, folder)
     console.print(f"published {published.title}, now current; the report is in {folder}")
 
 
@@ -80,9 +80,9 @@ def split_command(
 ) -> None:
     """Lay the pictures out as train_dir, val_dir and test_dir with the class folders inside."""
     pictures = open_pictures(data, config.ARTICLE.size, cache, data_url, data_hash)
-    assigned = split.assign(pictures, split_by, seed)
-    for name, folder in split.lay_out(pictures, assigned, out).items():
-        console.print(f"{name}: {len(split.rows(assigned, name)):,} pictures in {folder}")
+    parts = split.make(pictures, split_by, seed)
+    for name, folder in split.lay_out(parts, out).items():
+        console.print(f"{name}: {len(parts.rows(name)):,} pictures in {folder}")
 
 
 def open_pictures(data: Path | None, size: int, cache: Path, url: str, known_hash: str) -> Pictures:
@@ -91,43 +91,6 @@ def open_pictures(data: Path | None, size: int, cache: Path, url: str, known_has
     for line in pictures.report():
         console.print(line)
     return pictures
-
-
-def train_and_publish(
-    preset: Preset,
-    seed: int,
-    name: str,
-    facts: dict[str, str | int],
-    pictures: Pictures,
-    assigned: split.Assignment,
-    folder: Path,
-    artifacts: Path,
-) -> Bundle:
-    """Fit the preset's network in `folder` and publish the best of it."""
-    import keras  # here, because it takes seconds to import
-
-    from training import fit, models, publish, report
-
-    fit.make_deterministic(seed)
-    report.samples(pictures, folder)
-    model = models.build(preset, len(pictures.classes))
-    model.summary(print_fn=console.print)
-    targets = pictures.one_hot()
-    chosen, held_out = split.rows(assigned, "train"), split.rows(assigned, "val")
-    batches = fit.Batches(pictures.inputs[chosen], targets[chosen], preset.batch_size, seed)
-    validation = (pictures.inputs[held_out], targets[held_out])
-    best, history = fit.fit(model, preset, batches, validation, folder, verbose="auto" if console.is_terminal else 2)
-    training = {
-        "preset": preset.name,
-        **preset.record(),
-        "seed": seed,
-        "parameters": model.count_params(),
-        "epochs": len(history),
-        "seconds": round(sum(row["seconds"] for row in history)),
-        "versions": publish.versions() | {"backend": keras.backend.backend()},
-    }
-    draft = publish.draft(name, pictures, preset.size, facts, training)
-    return publish.publish(best, draft, pictures, assigned, history, artifacts, folder)
 
 
 def main() -> None:

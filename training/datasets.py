@@ -40,9 +40,6 @@ class Pictures:
     kinds: npt.NDArray[np.str_]  # (n,) such as "JPEG L 64×64"
     unreadable: npt.NDArray[np.str_]  # paths left out, each with its reason
 
-    def one_hot(self) -> npt.NDArray[np.float32]:
-        return np.eye(len(self.classes), dtype=np.float32)[self.labels]
-
     def duplicates(self) -> int:
         """How many pictures repeat an earlier one exactly."""
         return len(self.hashes) - len(np.unique(self.hashes))
@@ -113,7 +110,12 @@ def _decode_all(root: Path, paths: list[str], size: int) -> dict[str, npt.NDArra
         results = pool.map(partial(_decode_one, root, size), paths, chunksize=CHUNK)
         rows = list(track(results, "decoding", total=len(paths)))
     inputs, hashes, kinds, errors = zip(*rows, strict=True)
-    return {"inputs": np.stack(inputs), "hashes": np.array(hashes), "kinds": np.array(kinds), "errors": np.array(errors)}
+    return {
+        "inputs": np.stack(inputs),
+        "hashes": np.array(hashes),
+        "kinds": np.array(kinds),
+        "errors": np.array(errors),
+    }
 
 
 def _decode_one(root: Path, size: int, path: str) -> tuple[Pixels, str, str, str]:
@@ -132,7 +134,7 @@ def _key(root: Path, paths: list[str], size: int) -> str:
     for source in sorted(Path(app.imaging.__path__[0]).glob("*.py")):
         key.update(source.read_bytes())
     for path in paths:
-        status = os.stat(root / path)
+        status = (root / path).stat()
         key.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
     return key.hexdigest()[:32]
 
@@ -149,7 +151,7 @@ def _remember(stored: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
     stored.parent.mkdir(parents=True, exist_ok=True)
     scratch = stored.with_name(f".{stored.stem}-{os.getpid()}.npz")
     try:
-        np.savez(scratch, **arrays)
+        np.savez(scratch, allow_pickle=False, **arrays)
         scratch.replace(stored)
     finally:
         scratch.unlink(missing_ok=True)

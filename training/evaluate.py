@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from app.model.bundle import Metric
 from app.model.classifier import Classifier, Floats
-from training.datasets import Indices, Pictures
-from training.split import Assignment, rows
+from training.datasets import Indices
+from training.split import Split
 
 Z = 1.959964  # 95 %, two-sided
 
@@ -24,7 +24,8 @@ class Scores:
 
     @property
     def predicted(self) -> Indices:
-        return self.probabilities.argmax(axis=1)
+        found: Indices = self.probabilities.argmax(axis=1)
+        return found
 
     def confusion(self) -> npt.NDArray[np.int64]:
         """(classes, classes): truth down, answer across."""
@@ -38,9 +39,9 @@ class Scores:
         return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
 
 
-def score(classifier: Classifier, pictures: Pictures, assigned: Assignment, split: str) -> Scores:
-    chosen = rows(assigned, split)
-    return Scores(chosen, pictures.labels[chosen], classifier(pictures.inputs[chosen]).probabilities)
+def score(classifier: Classifier, split: Split, name: str) -> Scores:
+    rows = split.rows(name)
+    return Scores(rows, split.pictures.labels[rows], classifier(split.pictures.inputs[rows]).probabilities)
 
 
 def share(hits: int, n: int) -> Metric:

@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from app.imaging import Pixels
 from training.config import Interrupted, Preset
+from training.split import Split
 
 Targets = npt.NDArray[np.float32]
 History = list[dict[str, float]]
@@ -48,7 +50,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.inputs))
 
     def __len__(self) -> int:
-        return -(-len(self.inputs) // self.batch_size)
+        return ceil(len(self.inputs) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Pixels, Targets]:
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -133,13 +135,12 @@ class StopOnRequest(keras.callbacks.Callback):  # type: ignore[misc]
             signal.signal(signal.SIGINT, before)
 
 
-def fit(
-    model: keras.Model, preset: Preset, train: Batches, val: tuple[Pixels, Targets], run: Path, verbose: int | str
-) -> tuple[keras.Model, History]:
+def fit(model: keras.Model, preset: Preset, split: Split, run: Path, verbose: int | str) -> tuple[keras.Model, History]:
     """Train in `run`, going on from where an earlier run there stopped; the best model and every epoch's figures.
 
     Raises Interrupted after Ctrl-C.
     """
+    train = Batches(*split.arrays("train"), preset.batch_size, split.seed)
     patient: list[keras.callbacks.Callback] = [
         keras.callbacks.EarlyStopping("val_loss", patience=preset.stop_patience),
         keras.callbacks.ReduceLROnPlateau(
@@ -155,7 +156,7 @@ def fit(
         with stop.listening():
             model.fit(
                 train,
-                validation_data=val,
+                validation_data=split.arrays("val"),
                 validation_batch_size=512,
                 epochs=preset.max_epochs,
                 initial_epoch=done,

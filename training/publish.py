@@ -1,5 +1,8 @@
 """From a trained model to a bundle: laid out, scored as an artifact, sealed, checked once more, published."""
 
+import gzip
+from contextlib import suppress
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from shutil import copytree
@@ -11,52 +14,63 @@ from app.imaging import RESAMPLE, Picture, to_input
 from app.model import bundle
 from app.model.bundle import CARD, MODEL, Bundle, Input, Manifest
 from app.model.classifier import Answers, Classifier
-from training import evaluate, phantoms, report, split
-from training.datasets import Pictures
+from training import evaluate, phantoms, report
+from training.config import Preset
 from training.fit import History
+from training.split import Split
 
-CHARTS, SPLIT_LIST = "charts", "manifest.csv.gz"
+CHARTS, LISTING = "charts", "manifest.csv.gz"
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "pillow")
 
 
-def publish(
-    model: keras.Model, draft: Manifest, pictures: Pictures, assigned: split.Assignment, history: History, root: Path, run: Path
-) -> Bundle:
+def draft(name: str, source: str, preset: Preset, split: Split, model: keras.Model, history: History) -> Manifest:
+    """The manifest as far as it is known before the model is exported and scored."""
+    return Manifest(
+        name=name,
+        classes=split.pictures.classes,
+        input=Input(size=preset.size, resample=RESAMPLE),
+        data={
+            "source": source,
+            "pictures": len(split.assigned),
+            "split": split.method,
+            "manifest_sha256": sha256(split.listing().encode()).hexdigest(),
+        },
+        training={
+            "preset": preset.name,
+            **preset.record(),
+            "seed": split.seed,
+            "parameters": model.count_params(),
+            "epochs": len(history),
+            "seconds": round(sum(row["seconds"] for row in history)),
+            "versions": {"backend": keras.backend.backend(), **_versions()},
+        },
+    )
+
+
+def publish(model: keras.Model, draft: Manifest, split: Split, history: History, root: Path, run: Path) -> Bundle:
     """Publish `model` under `root`; figures and charts are computed from the staged bundle, not from `model`."""
     with bundle.staging(root) as folder:
+        (folder / LISTING).write_bytes(gzip.compress(split.listing().encode(), mtime=0))
         staged = _stage(model, draft, folder)
-        (folder / SPLIT_LIST).write_bytes(split.compress(split.manifest_csv(pictures, assigned)))
-        classifier = Classifier(staged)
-        scores = {name: evaluate.score(classifier, pictures, assigned, name) for name in ("val", "test")}
-        metrics = {
-            key: value for name in scores for key, value in evaluate.metrics(scores[name], pictures.classes, name).items()
-        }
-        final = staged.manifest.model_copy(update={"metrics": metrics})
-        report.charts(history, scores["test"], metrics, pictures.classes, folder / CHARTS)
-        report.mistakes(pictures, scores["test"], run)
+        classifier, classes = Classifier(staged), split.pictures.classes
+        val, test = (evaluate.score(classifier, split, name) for name in ("val", "test"))
+        metrics = evaluate.metrics(val, classes, "val") | evaluate.metrics(test, classes, "test")
+        report.charts(history, test, metrics, classes, folder / CHARTS)
         copytree(folder / CHARTS, run / CHARTS, dirs_exist_ok=True)
+        report.mistakes(split.pictures, test, run)
+        final = staged.manifest.model_copy(update={"metrics": metrics})
         (folder / CARD).write_text(report.card(final))
         sealed = bundle.seal(folder, final)
         Classifier(sealed)
         return bundle.publish(sealed, root)
 
 
-def draft(name: str, pictures: Pictures, size: int, data: dict[str, str | int], training: dict[str, object]) -> Manifest:
-    """The manifest as far as it is known before the model is exported."""
-    shape = Input(size=size, resample=RESAMPLE)
-    return Manifest.model_validate(
-        {"name": name, "classes": pictures.classes, "input": shape, "data": data, "training": training}
-    )
-
-
-def versions() -> dict[str, str]:
+def _versions() -> dict[str, str]:
     """What was installed where the model was made."""
     found = {}
     for package in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return found
 
 

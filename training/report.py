@@ -11,16 +11,17 @@ from matplotlib.figure import Figure
 
 from app.imaging import Pixels
 from app.model.bundle import Manifest, Metric
-from training.config import CREDIT
-from training.datasets import Indices, Pictures
+from training.datasets import Pictures
 from training.evaluate import Scores
 from training.fit import History
+from training.split import Split
 
 PER_CLASS, MOST_MISTAKES = 6, 24
 
 
-def samples(pictures: Pictures, folder: Path) -> None:
+def samples(split: Split, folder: Path) -> None:
     """A row of pictures for every class. Patients' pictures: never in the bundle."""
+    pictures = split.pictures
     rows = [np.flatnonzero(pictures.labels == index) for index in range(len(pictures.classes))]
     chosen = [members[np.linspace(0, len(members) - 1, PER_CLASS, dtype=int)] for members in rows]
     titles = [pictures.classes[label] for label in pictures.labels[np.concatenate(chosen)]]
@@ -45,7 +46,9 @@ def charts(history: History, scores: Scores, metrics: dict[str, Metric], classes
 def card(manifest: Manifest) -> str:
     """MODEL_CARD.md."""
     training, data = manifest.training, manifest.data
-    rows = [f"| {name.replace('_', ' ')} | {_percent(metric)} | {metric.n:,} |" for name, metric in manifest.metrics.items()]
+    rows = [
+        f"| {name.replace('_', ' ')} | {_percent(metric)} | {metric.n:,} |" for name, metric in manifest.metrics.items()
+    ]
     return "\n".join(
         [
             f"# {manifest.name}, preset {training['preset']}",
@@ -98,7 +101,7 @@ def _confusion(scores: Scores, classes: list[str]) -> Figure:
     axis.set_yticks(range(len(classes)), classes)
     axis.set(xlabel="answer", ylabel="truth", title="test split")
     for (row, column), count in np.ndenumerate(counts):
-        axis.text(column, row, count, ha="center", va="center", color="white" if row == column else "black")
+        axis.text(column, row, str(count), ha="center", va="center", color="white" if row == column else "black")
     return figure
 
 

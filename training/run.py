@@ -8,16 +8,19 @@ from itertools import count
 from pathlib import Path
 
 from training.config import DataError, Preset
+from training.split import Split
 
-FINISHED, LOCK = "finished", ".lock"
+FINISHED, LOCK, LISTING = "finished", ".lock", "manifest.csv"
 
 
-def folder(runs: Path, preset: Preset, seed: int, manifest: str) -> Path:
+def folder(runs: Path, preset: Preset, split: Split) -> Path:
     """The unfinished run of exactly this recipe, seed and split, or else a new one beside the finished."""
-    key = sha256(f"{preset!r} {seed} {manifest}".encode()).hexdigest()[:8]
+    listing = split.listing()
+    key = sha256(f"{preset!r} {split.seed} {listing}".encode()).hexdigest()[:8]
     names = (f"{preset.name}-{key}" + (f"-{number}" if number > 1 else "") for number in count(1))
     path = next(runs / name for name in names if not (runs / name / FINISHED).exists())
     path.mkdir(parents=True, exist_ok=True)
+    (path / LISTING).write_text(listing)
     return path
 
 

@@ -55,7 +55,9 @@ def download(url: str, known_hash: str, cache: Path) -> Path:
     try:
         return Path(store.fetch(name, downloader=pooch.HTTPDownloader(progressbar=_Bar(), timeout=60)))
     except requests.RequestException as error:
-        raise DataError(f"{url} could not be downloaded ({type(error).__name__}); give the data with --data.") from error
+        raise DataError(
+            f"{url} could not be downloaded ({type(error).__name__}); give the data with --data."
+        ) from error
     except ValueError as error:  # pooch's word for a wrong checksum; it has removed the file
         raise DataError(f"{url} does not have the expected checksum, so it was not used.") from error
 
@@ -103,4 +105,3 @@ def _class_root(folder: Path) -> Path:
 def class_folders(folder: Path) -> list[Path]:
     hidden = (".", "__MACOSX")
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(hidden))
-

@@ -4,16 +4,16 @@ Files are numbered scan by scan, so neighbours show the same patient: a random s
 """
 
 import csv
-import gzip
-import hashlib
 import io
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from app.imaging import Pixels
 from training.config import DataError
 from training.datasets import Indices, Pictures
 
@@ -25,8 +25,38 @@ Method = Literal["blocked", "random"]
 Assignment = npt.NDArray[np.str_]  # (n,) of SPLITS
 
 
-def assign(pictures: Pictures, method: Method, seed: int) -> Assignment:
-    """One of SPLITS for each picture. Raises DataError where a class has too few for three splits."""
+@dataclass(frozen=True)
+class Split:
+    """Pictures and the part each of them plays."""
+
+    pictures: Pictures
+    method: Method
+    seed: int
+    assigned: Assignment
+
+    def rows(self, name: str) -> Indices:
+        """Positions of the pictures of one of SPLITS."""
+        return np.flatnonzero(self.assigned == name)
+
+    def arrays(self, name: str) -> tuple[Pixels, npt.NDArray[np.float32]]:
+        """Inputs (n, size, size, 1) and one-hot targets (n, classes) of one of SPLITS."""
+        rows = self.rows(name)
+        return self.pictures.inputs[rows], np.eye(len(self.pictures.classes), dtype=np.float32)[
+            self.pictures.labels[rows]
+        ]
+
+    def listing(self) -> str:
+        """path, class, split and pixel sha256 as CSV: enough for anyone with the files to repeat the split."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("path", "class", "split", "sha256"))
+        names = np.array(self.pictures.classes)[self.pictures.labels]
+        writer.writerows(zip(self.pictures.paths, names, self.assigned, self.pictures.hashes, strict=True))
+        return text.getvalue()
+
+
+def make(pictures: Pictures, method: Method, seed: int) -> Split:
+    """Assign every picture. Raises DataError where a class has too few for three splits."""
     assigned = np.empty(len(pictures.labels), "<U5")
     for index in range(len(pictures.classes)):
         members = np.flatnonzero(pictures.labels == index)
@@ -35,7 +65,7 @@ def assign(pictures: Pictures, method: Method, seed: int) -> Assignment:
     for index, name in enumerate(pictures.classes):
         if set(assigned[pictures.labels == index].tolist()) != set(SPLITS):
             raise DataError(f"The class {name} has too few different pictures for {', '.join(SPLITS)}.")
-    return assigned
+    return Split(pictures, method, seed, assigned)
 
 
 def _assign_class(count: int, method: Method, rng: np.random.Generator) -> Assignment:
@@ -52,34 +82,16 @@ def _together(hashes: npt.NDArray[np.str_], assigned: Assignment) -> Assignment:
     return assigned[first][inverse]
 
 
-def manifest_csv(pictures: Pictures, assigned: Assignment) -> str:
-    """path, class, split and pixel sha256, a line a picture: enough for anyone with the files to repeat the split."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("path", "class", "split", "sha256"))
-    names = np.array(pictures.classes)[pictures.labels]
-    writer.writerows(zip(pictures.paths, names, assigned, pictures.hashes, strict=True))
-    return text.getvalue()
-
-
-def digest(manifest: str) -> str:
-    return hashlib.sha256(manifest.encode()).hexdigest()
-
-
-def compress(manifest: str) -> bytes:
-    return gzip.compress(manifest.encode(), mtime=0)
-
-
-def lay_out(pictures: Pictures, assigned: Assignment, out: Path) -> dict[str, Path]:
+def lay_out(split: Split, out: Path) -> dict[str, Path]:
     """train_dir/, val_dir/ and test_dir/ under `out`, class folders inside, each file a link or else a copy."""
     folders = {name: out / f"{name}_dir" for name in SPLITS}
     for folder in folders.values():
         if folder.exists():
             raise DataError(f"{folder} exists already; choose another --out.")
-    for path, name in zip(pictures.paths.tolist(), assigned.tolist(), strict=True):
-        _place((pictures.root / path).resolve(), folders[name] / path)
-    (out / "manifest.csv").write_text(manifest_csv(pictures, assigned))
-    _check_layout(pictures, assigned, folders)
+    for path, name in zip(split.pictures.paths.tolist(), split.assigned.tolist(), strict=True):
+        _place((split.pictures.root / path).resolve(), folders[name] / path)
+    (out / "manifest.csv").write_text(split.listing())
+    _check_layout(split, folders)
     return folders
 
 
@@ -91,13 +103,10 @@ def _place(file: Path, target: Path) -> None:
         shutil.copy2(file, target)
 
 
-def _check_layout(pictures: Pictures, assigned: Assignment, folders: dict[str, Path]) -> None:
+def _check_layout(split: Split, folders: dict[str, Path]) -> None:
     for name, folder in folders.items():
-        if sorted(path.name for path in folder.iterdir()) != pictures.classes:
+        if sorted(path.name for path in folder.iterdir()) != split.pictures.classes:
             raise DataError(f"{folder} does not have every class.")
-        if shared := set(pictures.hashes[assigned == name]) & set(pictures.hashes[assigned != name]):
+        inside = split.assigned == name
+        if shared := set(split.pictures.hashes[inside]) & set(split.pictures.hashes[~inside]):
             raise DataError(f"{len(shared)} pictures stand in {folder} and in another split.")
-
-
-def rows(assigned: Assignment, name: str) -> Indices:
-    return np.flatnonzero(assigned == name)

@@ -19,7 +19,7 @@ class _Part:
 
 
 def is_multipart(content_type: str) -> bool:
-    return content_type.split(";")[0].strip().lower() == "multipart/form-data"
+    return content_type.split(";", maxsplit=1)[0].strip().lower() == "multipart/form-data"
 
 
 def files(body: bytes, content_type: str, field_name: str, max_files: int) -> list[bytes]:

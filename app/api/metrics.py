@@ -67,7 +67,9 @@ class Observed:
         method = scope["method"] if route != "unknown" else "OTHER"
         self.metrics.requests.labels(method, route, status).inc()
         self.metrics.duration.labels(route).observe(seconds)
-        log.info("request", id=scope["request_id"], method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
+        log.info(
+            "request", id=scope["request_id"], method=method, route=route, status=status, ms=round(seconds * 1e3, 2)
+        )
 
 
 @router.get("/metrics", response_class=Response, summary="Prometheus metrics")

@@ -3,6 +3,7 @@
 import io
 import struct
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,13 +88,13 @@ def _scaled(image: Image.Image) -> Pixels:
     if not np.isfinite(values).all():
         raise UnusablePicture("The picture holds values that are not finite numbers.")
     low, high = _range(values)
-    scaled = (values.astype(np.float64) - low) * (255 / max(high - low, np.finfo(np.float32).tiny)) + 0.5
-    pixels = scaled.clip(0, 255).astype(np.uint8)
+    scaled = (values.astype(np.float64) - low) * (255 / ((high - low) or 1)) + 0.5
+    pixels: Pixels = scaled.clip(0, 255).astype(np.uint8)
     return 255 - pixels if tags.get(PHOTOMETRIC) == MIN_IS_WHITE else pixels
 
 
-def _range(values: npt.NDArray[np.generic]) -> tuple[float, float]:
-    low, high = float(values.min()), float(values.max())  # type: ignore[attr-defined]
+def _range(values: npt.NDArray[Any]) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
     if values.dtype.itemsize == 2:
         return 0.0, 4095.0 if high <= 4095 else 65535.0  # twelve bits are what scanners put into sixteen
     return low, high

@@ -1,7 +1,7 @@
 """A model and everything that makes it trustworthy, in one folder; the one place that writes model_artifacts/.
 
-    <root>/<name>-<version>/   bundle.json lists every other file with its sha256
-    <root>/current             a link to the folder in use
+<root>/<name>-<version>/   bundle.json lists every other file with its sha256
+<root>/current             a link to the folder in use
 """
 
 import hashlib

@@ -46,9 +46,13 @@ class Classifier:
     def _check_shapes(self) -> None:
         manifest, name = self.bundle.manifest, self.bundle.title
         if manifest.input.resample != RESAMPLE:
-            raise BundleError(f"The bundle {name} wants pictures resized by {manifest.input.resample!r}, not {RESAMPLE!r}.")
+            raise BundleError(
+                f"The bundle {name} wants pictures resized by {manifest.input.resample!r}, not {RESAMPLE!r}."
+            )
         if self._model.input_shape != (None, self.size, self.size, 1):
-            raise BundleError(f"The model of {name} takes {self._model.input_shape}, its manifest says {self.size} pixels.")
+            raise BundleError(
+                f"The model of {name} takes {self._model.input_shape}, its manifest says {self.size} pixels."
+            )
         outputs = self._model.predict_on_batch(np.zeros((1, self.size, self.size, 1), np.uint8))
         found = outputs["probabilities"].shape if isinstance(outputs, dict) and "probabilities" in outputs else None
         if found != (1, len(self.classes)):

@@ -6,13 +6,13 @@ import zlib
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
 from app.imaging import (
     DamagedPicture,
     PictureError,
-    Pixels,
     TooManyPixels,
     UnknownType,
     UnusablePicture,
@@ -23,7 +23,7 @@ from app.imaging import (
 RAMP = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (48, 1))  # (48, 64), dark to bright
 
 
-def encoded(picture: Image.Image | Pixels, format: str, **options: Any) -> bytes:
+def encoded(picture: Image.Image | npt.NDArray[Any], format: str, **options: Any) -> bytes:
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     file = io.BytesIO()
     image.save(file, format, **options)

@@ -57,7 +57,9 @@ def test_logs_are_json_and_hold_no_file_name(server: Server, hand: bytes) -> Non
     assert "MARKER" not in server.output.read_text()
 
 
-@pytest.mark.parametrize("damage", ["missing", "altered model", "altered golden picture", "invalid manifest", "other classes"])
+@pytest.mark.parametrize(
+    "damage", ["missing", "altered model", "altered golden picture", "invalid manifest", "other classes"]
+)
 def test_a_bundle_that_cannot_be_trusted_ends_the_process_with_code_3(
     artifacts: Path, tmp_path: Path, damage: str
 ) -> None:

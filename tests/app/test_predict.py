@@ -74,9 +74,7 @@ def test_a_request_id_that_is_no_plain_word_is_replaced(client: httpx2.Client, g
         pytest.param(b"\0" * 1_000_001, 413, id="too many bytes"),
     ],
 )
-def test_a_bad_picture_is_refused_alike_as_form_and_as_body(
-    client: httpx2.Client, content: bytes, status: int
-) -> None:
+def test_a_bad_picture_is_refused_alike_as_form_and_as_body(client: httpx2.Client, content: bytes, status: int) -> None:
     for answer in (
         client.post("/predict", content=content, headers={"content-type": "application/octet-stream"}),
         client.post("/predict", files={"file": content}),
@@ -158,7 +156,9 @@ def test_a_body_that_stops_coming_is_given_up(artifacts: Path, tmp_path: Path) -
 
 
 def test_answers_belong_to_their_pictures_under_concurrency(server: Server) -> None:
-    drawn = [(kind, phantoms.png(phantoms.draw(kind, np.random.default_rng([3, n])))) for n in range(40) for kind in KINDS]
+    drawn = [
+        (kind, phantoms.png(phantoms.draw(kind, np.random.default_rng([3, n])))) for n in range(40) for kind in KINDS
+    ]
 
     async def ask_all() -> list[str]:
         async with httpx2.AsyncClient(base_url=server.address, timeout=30) as client:

@@ -61,9 +61,7 @@ def test_an_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) 
         ("BODYREGION_PORT_8000_TCP_PROTO", "tcp"),
     ],
 )
-def test_what_kubernetes_puts_into_a_pod_breaks_nothing(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_kubernetes_puts_into_a_pod_breaks_nothing(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     assert settings.load().port == 8000
 

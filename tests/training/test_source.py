@@ -19,7 +19,9 @@ from training.source import download, extract, open_data
 
 @pytest.fixture(scope="module")
 def archive(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(shutil.make_archive(str(tmp_path_factory.mktemp("archive") / "Phantoms"), "gztar", data.parent, data.name))
+    return Path(
+        shutil.make_archive(str(tmp_path_factory.mktemp("archive") / "Phantoms"), "gztar", data.parent, data.name)
+    )
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -62,7 +64,14 @@ def test_a_damaged_copy_in_the_cache_is_fetched_again(site: str, archive: Path, 
 def test_a_broken_or_missing_download_is_one_sentence_and_leaves_nothing(
     site: str, archive: Path, tmp_path: Path, name: str
 ) -> None:
-    options = ["--data-url", f"{site}/{name}", "--data-hash", sha256(archive), "--cache", tmp_path / "cache"]
+    options: list[str | Path] = [
+        "--data-url",
+        f"{site}/{name}",
+        "--data-hash",
+        sha256(archive),
+        "--cache",
+        tmp_path / "cache",
+    ]
     done = run("training", "split", "--out", tmp_path / "out", *options)
     assert done.returncode == 2
     assert done.stderr.startswith("error: http://127.0.0.1")

@@ -14,6 +14,8 @@ from training import datasets, phantoms, split
 from training.config import DataError
 from training.datasets import Pictures
 
+METHODS: tuple[split.Method, ...] = ("blocked", "random")
+
 
 @pytest.fixture
 def pictures(data: Path, tmp_path: Path) -> Pictures:
@@ -24,11 +26,11 @@ def pictures(data: Path, tmp_path: Path) -> Pictures:
     return datasets.load(own, 32, tmp_path / "cache")
 
 
-@pytest.mark.parametrize("method", ["blocked", "random"])
+@pytest.mark.parametrize("method", METHODS)
 def test_every_class_is_split_eight_to_one_to_one_and_copies_stay_together(
     pictures: Pictures, method: split.Method
 ) -> None:
-    assigned = split.assign(pictures, method, seed=0)
+    assigned = split.make(pictures, method, seed=0).assigned
     for index in range(len(KINDS)):
         shares = [np.mean(assigned[pictures.labels == index] == name) for name in split.SPLITS]
         assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.08)
@@ -39,16 +41,18 @@ def test_every_class_is_split_eight_to_one_to_one_and_copies_stay_together(
 def test_a_blocked_split_keeps_neighbours_together_and_a_random_one_does_not(pictures: Pictures) -> None:
     first = pictures.labels == 0
     changes = {
-        method: np.count_nonzero(np.diff([split.SPLITS.index(name) for name in split.assign(pictures, method, 0)[first]]))
-        for method in ("blocked", "random")
+        method: np.count_nonzero(assigned[1:] != assigned[:-1])
+        for method in METHODS
+        for assigned in [split.make(pictures, method, 0).assigned[first]]
     }
     assert changes["blocked"] <= 8
     assert changes["random"] > changes["blocked"]
 
 
 def test_the_seed_decides(pictures: Pictures) -> None:
-    assert np.array_equal(split.assign(pictures, "blocked", 1), split.assign(pictures, "blocked", 1))
-    assert not np.array_equal(split.assign(pictures, "blocked", 1), split.assign(pictures, "blocked", 2))
+    one, again, two = (split.make(pictures, "blocked", seed).assigned for seed in (1, 1, 2))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, two)
 
 
 def test_a_class_too_small_for_three_splits_is_an_error(data: Path, tmp_path: Path) -> None:
@@ -56,10 +60,10 @@ def test_a_class_too_small_for_three_splits_is_an_error(data: Path, tmp_path: Pa
     for path in sorted((own / "Hand").iterdir())[2:]:
         path.unlink()
     with pytest.raises(DataError, match="Hand has too few"):
-        split.assign(datasets.load(own, 32, tmp_path / "cache"), "blocked", 0)
+        split.make(datasets.load(own, 32, tmp_path / "cache"), "blocked", 0)
 
 
-@pytest.mark.parametrize("method", ["blocked", "random"])
+@pytest.mark.parametrize("method", METHODS)
 def test_the_command_lays_out_three_folders_that_share_nothing(data: Path, tmp_path: Path, method: str) -> None:
     out = tmp_path / "out"
     done = run("training", "split", "--data", data, "--split", method, "--out", out, "--cache", tmp_path / "cache")

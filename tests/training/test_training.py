@@ -113,10 +113,21 @@ def test_a_folder_that_cannot_be_written_is_one_sentence_and_harms_nothing(data:
 
 def test_a_full_disk_is_one_sentence_and_what_was_published_stays(data: Path, artifacts: Path, tmp_path: Path) -> None:
     before = sorted(path.name for path in artifacts.iterdir())
-    script = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)); " \
+    script = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)); "
         "sys.argv[0] = 'training'; runpy.run_module('training', run_name='__main__')"
+    )
     (tmp_path / "limited.py").write_text(script)
-    arguments = ["--data", data, "--runs", tmp_path / "runs", "--artifacts", artifacts, "--cache", tmp_path / "cache"]
+    arguments: list[str | Path] = [
+        "--data",
+        data,
+        "--runs",
+        tmp_path / "runs",
+        "--artifacts",
+        artifacts,
+        "--cache",
+        tmp_path / "cache",
+    ]
     done = run("limited", *arguments, PYTHONPATH=os.pathsep.join([str(tmp_path), str(Path.cwd())]))
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")

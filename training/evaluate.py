@@ -48,7 +48,7 @@ def share(hits: int, n: int) -> Metric:
     """`hits` of `n` with Wilson's interval (J. Am. Stat. Assoc. 22:209, 1927)."""
     p, z = hits / n, Z**2 / n
     middle, reach = (p + z / 2) / (1 + z), Z * sqrt(p * (1 - p) / n + z / (4 * n)) / (1 + z)
-    return Metric(value=p, low=max(0.0, middle - reach), high=min(1.0, middle + reach), n=n)
+    return Metric(value=p, low=min(p, max(0.0, middle - reach)), high=max(p, min(1.0, middle + reach)), n=n)
 
 
 def metrics(scores: Scores, classes: list[str], split: str) -> dict[str, Metric]:

@@ -155,6 +155,15 @@ def test_a_body_that_stops_coming_is_given_up(artifacts: Path, tmp_path: Path) -
         assert exchange(server, head).startswith(b"HTTP/1.1 408")
 
 
+def test_an_answer_that_is_not_ready_in_time_is_a_504(artifacts: Path, tmp_path: Path) -> None:
+    huge = phantoms.png(np.zeros((6000, 6000), np.uint8))  # small to send, slow to decode
+    with serving(artifacts / "current", tmp_path / "log", BODYREGION_REQUEST_TIMEOUT_SECONDS="0.05") as server:
+        with server.client() as client:
+            answer = client.post("/predict", content=huge, headers={"content-type": "image/png"})
+        assert answer.status_code == 504
+        assert_problem(answer)
+
+
 def test_answers_belong_to_their_pictures_under_concurrency(server: Server) -> None:
     drawn = [
         (kind, phantoms.png(phantoms.draw(kind, np.random.default_rng([3, n])))) for n in range(40) for kind in KINDS

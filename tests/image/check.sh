@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Builds the image on a fresh Debian (SUITE=…), starts it as compose would, asks it for an answer and stops it.
+#
+# Chroot isolation has the image's files, user, environment and a read-only root, but the host's network, processes,
+# /dev/shm and limits: compose's port mapping, mem_limit, pids_limit, cap_drop and no-new-privileges stay unproved,
+# and so does being process 1.
+# shellcheck disable=SC2016  # what is in single quotes is for other shells
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+SUITE=${SUITE:-bookworm}
+BASE=localhost/bodyregion-base:$SUITE
+IMAGE=localhost/bodyregion-check:$$
+
+say() { echo "image-check: $*"; }
+fail() { say "$1" >&2; exit "${2:-1}"; }
+buildah() { command buildah --storage-driver vfs "$@"; }
+# The innermost child of a process: `buildah run` passes no signal on to what it runs.
+innermost() { local child; if child=$(pgrep --oldest --parent "$1"); then innermost "$child"; else echo "$1"; fi; }
+
+[ "$(id -u)" = 0 ] || fail "only root can make a root file system; run it as root." 2
+for tool in buildah debootstrap curl pgrep; do
+    command -v "$tool" >/dev/null || fail "$tool is missing; apt install buildah debootstrap curl procps" 2
+done
+
+scratch=$(mktemp -d)
+made=() service=
+clean_up() {
+    [ -z "$service" ] || kill -KILL "$(innermost "$service")" 2>/dev/null || true
+    wait
+    for container in "${made[@]}"; do buildah rm "$container" >/dev/null || true; done
+    buildah rmi "$IMAGE" >/dev/null 2>&1 || true
+    rm -rf "$scratch"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+if ! buildah inspect --type image "$BASE" >/dev/null 2>&1; then
+    say "making the base image $BASE (once)"
+    container=$(buildah from scratch) && made+=("$container")
+    root=$(buildah mount "$container")
+    # In its own mount namespace, so that an interrupted run leaves no mount behind.
+    unshare --mount debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$SUITE" "$root" \
+        >"$scratch/log" 2>&1 || { tail "$scratch/log" >&2; fail "debootstrap made no base."; }
+    rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* # as an official base has it
+    buildah commit --quiet "$container" "$BASE" >/dev/null
+fi
+
+# The host's certificates and its way to a package index are mounted while building, so nothing of them stays.
+python3 -m pip config list 2>/dev/null | sed -nE "s/\\\\n/ /g; s/^(global|:env:)\.([^=]+)='(.*)'$/\2 = \3/p" |
+    awk 'BEGIN { print "[global]" } !seen[$1]++' >"$scratch/pip.conf" || true
+mounts=(--volume "$scratch/pip.conf:/etc/pip.conf:ro")
+[ ! -d /etc/ssl/certs ] || mounts+=(--volume /etc/ssl/certs:/etc/ssl/certs:ro)
+say "building (a few minutes)"
+# Docker's format, because OCI's has no HEALTHCHECK.
+buildah bud --quiet --format docker --isolation chroot --pull-never "${mounts[@]}" --build-arg "BASE=$BASE" \
+    --tag "$IMAGE" . >"$scratch/log" 2>&1 || { tail -n 50 "$scratch/log" >&2; fail "the image does not build."; }
+
+container=$(buildah from --pull-never "$IMAGE") && made+=("$container")
+root=$(buildah mount "$container")
+of_image() { buildah inspect --format "{{range .Docker.Config.$1}}{{println .}}{{end}}" "$container" | sed '/^$/d'; }
+mapfile -t command < <(of_image Cmd)
+mapfile -t probe < <(of_image Healthcheck.Test)
+[ "${probe[0]:-}" = CMD ] || fail "the image has no HEALTHCHECK of its own."
+
+# This first run also leaves the files that buildah mounts over, which a read-only root could not take.
+port=$(buildah run --isolation chroot "$container" -- python -c '
+import socket, sys, yaml
+service = yaml.safe_load(sys.stdin)["services"]["bodyregion"]
+assert service["build"] in (".", {"context": "."}), "compose builds something else"
+assert service["read_only"] is True, "compose has a writable root"
+assert [port.rpartition(":")[2] for port in service["ports"]] == ["8000"], "compose publishes another port"
+print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])' <docker-compose.yml) || fail "docker-compose.yml is wrong."
+buildah config --env "BODYREGION_PORT=$port" "$container"
+
+# On a read-only root; only buildah's own mark in /run, where the image's user cannot write, needs a place.
+inside() {
+    unshare --mount sh -c 'mount --bind -o ro "$0" "$0" && mount -t tmpfs -o mode=755 tmpfs "$0/run" && exec "$@"' \
+        "$root" buildah --storage-driver vfs run --isolation chroot "$container" -- "$@"
+}
+inside sh -c 'test "$(id -u)" = 10001 && for folder in . /tmp /var/tmp /run; do ! touch "$folder/probe" || exit; done' \
+    2>/dev/null || fail "the image does not run as user 10001 on a read-only root."
+
+started=$SECONDS
+inside "${command[@]}" >"$scratch/log" 2>&1 &
+service=$!
+until http_code=$(curl --silent --noproxy '*' --output /dev/null --write-out '%{http_code}' "localhost:$port/health") &&
+    [ "$http_code" = 200 ]; do
+    if ! kill -0 "$service" 2>/dev/null || ((SECONDS - started >= 60)); then
+        tail -n 50 "$scratch/log" >&2
+        fail "the service is not healthy after $((SECONDS - started)) s."
+    fi
+    sleep 0.2
+done
+say "healthy after $((SECONDS - started)) s"
+inside "${probe[@]:1}" || fail "the image's own HEALTHCHECK fails."
+
+pictures=(model_artifacts/current/golden/*.png)
+answer=$(curl --silent --show-error --fail --max-time 30 --noproxy '*' --form "file=@${pictures[0]}" \
+    "localhost:$port/predict") || fail "/predict refuses ${pictures[0]}."
+inside python -c 'import json, sys; assert abs(sum(json.load(sys.stdin)["probabilities"].values()) - 1) < 1e-5' \
+    <<<"$answer" || fail "no probabilities in the answer: $answer"
+
+kill -TERM "$(innermost "$service")"
+wait "$service" || fail "SIGTERM ends the service with exit code $?."
+service=
+say "ok: the image has $(du --summarize --block-size=MB "$root" | cut -f1), checked in $SECONDS s"

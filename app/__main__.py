@@ -19,7 +19,9 @@ from app.model import bundle
 
 WRONG_USE, BAD_BUNDLE, INTERRUPTED = 2, 3, 130
 
-cli = typer.Typer(no_args_is_help=True, add_completion=True, help="Which body region a radiology picture shows.")
+cli = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="Which body region a radiology picture shows."
+)
 Root = Annotated[Path, typer.Option(help="Folder that holds the bundles.")]
 ROOT = Path("model_artifacts")
 
@@ -28,10 +30,11 @@ ROOT = Path("model_artifacts")
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; else BODYREGION_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; else BODYREGION_PORT.")] = None,
-    bundle: Annotated[Path | None, typer.Option(help="Bundle to serve; else BODYREGION_BUNDLE.")] = None,
+    folder: Annotated[Path | None, typer.Option("--bundle", help="Bundle to serve; else BODYREGION_BUNDLE.")] = None,
 ) -> None:
     """Answer pictures over HTTP until told to stop."""
-    chosen = settings.load(host=host, port=port, bundle=bundle)
+    chosen = settings.load(host=host, port=port, bundle=folder)
+    bundle.read(chosen.bundle)  # what cannot be trusted is known before the seconds that importing Keras takes
     logs.configure(chosen.log_level)
     from app.main import create_app  # here, because Keras takes seconds to import
     from app.server import Server

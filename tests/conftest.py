@@ -22,10 +22,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
-def artifacts(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one published bundle, trained on the phantoms. Tests must not change it."""
-    base = tmp_path_factory.mktemp("trained")
+def train(data: Path, base: Path, *more: str | Path) -> Path:
+    """Run the training command with everything it writes under `base`; the folder of its bundles."""
     options: list[str | Path] = [
         "--data",
         data,
@@ -36,9 +34,34 @@ def artifacts(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--cache",
         base / "cache",
     ]
-    done = run("training", *options)
+    done = run("training", *options, *more)
     assert done.returncode == 0, done.stderr
     return base / "artifacts"
+
+
+@pytest.fixture(scope="session")
+def artifacts(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one published bundle of preset article. Tests must not change it."""
+    return train(data, tmp_path_factory.mktemp("article"), "--preset", "article")
+
+
+@pytest.fixture(scope="session")
+def robust(data: Path, elsewhere: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of preset robust, judged on pictures from elsewhere too."""
+    return train(data, tmp_path_factory.mktemp("robust"), "--preset", "robust", "--external", elsewhere)
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures from another source, drawn with another seed and turned, some of them of none of the classes."""
+    root = tmp_path_factory.mktemp("elsewhere")
+    phantoms.write_data_set(root / "in", KINDS, count=6, seed=9)
+    phantoms.write_data_set(root / "out", ["CXR"], count=6, seed=9)
+    phantoms.write_data_set(root / "off_protocol", ["Hand"], count=4, seed=10)
+    (root / "off_protocol" / "Hand").rename(root / "off_protocol" / "Hand_turned")
+    files = [path.relative_to(root).as_posix() for path in root.rglob("*.png")]
+    (root / "provenance.csv").write_text("file,source\n" + "".join(f"{file},drawn@1\n" for file in files))
+    return root
 
 
 @pytest.fixture(scope="session")

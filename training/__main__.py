@@ -1,10 +1,11 @@
-"""Offline training: python -m training [split].
+"""Offline training: python -m training [split | evaluate | robustness].
 
 Exit codes: 0 done, 2 wrong use or data, 3 a bundle cannot be trusted, 130 interrupted (the same command resumes).
 """
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import pooch
 import typer
 from rich.console import Console
 
+from app.model import bundle
 from app.model.bundle import BundleError
 from training import config, datasets, run, source, split
 from training.config import DataError, Interrupted
@@ -20,31 +22,35 @@ from training.datasets import Pictures
 WRONG_USE, BAD_BUNDLE, INTERRUPTED = 2, 3, 130
 
 console = Console(highlight=False)
-cli = typer.Typer(help="Turn pictures into a published bundle.")
+cli = typer.Typer(pretty_exceptions_enable=False, help="Turn pictures into a published bundle.")
 
-Data = Annotated[Path | None, typer.Option(help="Folder with a sub-folder a class, or an archive of one.")]
+Data = Annotated[str, typer.Option(help="Folder with a sub-folder a class, or an archive of one, or its URL#checksum.")]
 SplitBy = Annotated[split.Method, typer.Option("--split", help="By blocks of neighbouring files, or file by file.")]
 Seed = Annotated[int, typer.Option(help="Fixes the split, the first weights and the order.")]
 Cache = Annotated[Path, typer.Option(help="Where downloads and decoded pictures are kept.")]
-DataUrl = Annotated[str, typer.Option(help="What is downloaded where --data is not given.")]
-DataHash = Annotated[str, typer.Option(help="Its checksum, as algorithm:hex.")]
+Extra = Annotated[Path | None, typer.Option(help="Your own pictures, a folder a class; none/ holds strangers.")]
+External = Annotated[Path | None, typer.Option(help="Pictures from elsewhere: in/, off_protocol/ and out/.")]
+Version = Annotated[str, typer.Option("--bundle", help="Version or folder name.")]
+Out = Annotated[Path, typer.Option(help="Where the figures as JSON and the charts go.")]
+Artifacts = Annotated[Path, typer.Option(help="Where bundles are published.")]
+ARTIFACTS = Path("model_artifacts")
 CACHE = Path(pooch.os_cache("bodyregion"))
 
 
 @cli.callback(invoke_without_command=True)
 def train(
     context: typer.Context,
-    data: Data = None,
-    credit: Annotated[str, typer.Option(help="Whose pictures these are, for the model card.")] = config.CREDIT,
+    data: Data = config.MEDNIST,
+    credit: Annotated[str | None, typer.Option(help="Whose pictures these are, for the model card.")] = None,
     preset: Annotated[str, typer.Option(help=f"One of: {', '.join(config.PRESETS)}.")] = config.DEFAULT_PRESET,
     split_by: SplitBy = "blocked",
     seed: Seed = 0,
+    extra: Extra = None,
+    external: External = None,
     name: Annotated[str, typer.Option(help="The bundle's name.")] = "mednist",
     runs: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
-    artifacts: Annotated[Path, typer.Option(help="Where bundles are published.")] = Path("model_artifacts"),
+    artifacts: Artifacts = ARTIFACTS,
     cache: Cache = CACHE,
-    data_url: DataUrl = config.MEDNIST_URL,
-    data_hash: DataHash = config.MEDNIST_HASH,
 ) -> None:
     """Train, evaluate and publish. Started again after an interruption, it goes on from the last whole epoch."""
     if context.invoked_subcommand:
@@ -52,45 +58,92 @@ def train(
     if preset not in config.PRESETS:
         raise DataError(f"There is no preset {preset}; there is {', '.join(config.PRESETS)}.")
     recipe = config.PRESETS[preset]
-    pictures = open_pictures(data, recipe.size, cache, data_url, data_hash)
-    parts = split.make(pictures, split_by, seed)
-    folder = run.folder(runs, recipe, parts)
-    with run.alone(folder):
-        from training import fit, models, publish, report  # here, because Keras takes seconds to import
+    root = source.open_data(data, cache)
+    parts = split.make(shown(datasets.load(root, recipe.size, cache)), split_by, seed)
+    if extra:
+        own = split.make(shown(datasets.load(extra, recipe.size, cache, least=1)), split_by, seed)
+        parts = split.join(parts, own)
+    judged = replace(parts, pictures=gather(root, extra, max(recipe.size, split.SIDE), cache))
+    with run.alone(folder := run.folder(runs, recipe, parts)):
+        from training import batches, calibrate, fit, models, publish, report  # here: Keras takes seconds to import
 
         fit.make_deterministic(seed)
         report.samples(parts, folder)
-        model = models.build(recipe, len(pictures.classes))
+        training = batches.make(recipe, parts)
+        model = models.build(recipe, len(parts.pictures.classes), steps_per_epoch=len(training))
         model.summary(print_fn=console.print)
-        best, history = fit.fit(model, recipe, parts, folder, verbose="auto" if console.is_terminal else 2)
-        draft = publish.draft(name, credit, recipe, parts, best, history)
-        published = publish.publish(best, draft, parts, history, artifacts, folder)
+        best, history = fit.fit(model, recipe, training, parts, folder, verbose="auto" if console.is_terminal else 2)
+        final, calibration = calibrate.finish(best, recipe, parts)
+        draft = publish.draft(name, credit or default_credit(data), recipe, parts, calibration, history)
+        published = publish.publish(final, draft, judged, external, history, artifacts, folder)
     console.print(f"published {published.title}, now current; the report is in {folder}")
 
 
 @cli.command("split")
 def split_command(
     out: Annotated[Path, typer.Option(help="Where train_dir, val_dir and test_dir go.")],
-    data: Data = None,
+    data: Data = config.MEDNIST,
     split_by: SplitBy = "blocked",
     seed: Seed = 0,
     cache: Cache = CACHE,
-    data_url: DataUrl = config.MEDNIST_URL,
-    data_hash: DataHash = config.MEDNIST_HASH,
 ) -> None:
     """Lay the pictures out as train_dir, val_dir and test_dir with the class folders inside."""
-    pictures = open_pictures(data, config.ARTICLE.size, cache, data_url, data_hash)
+    pictures = datasets.load(source.open_data(data, cache), split.SIDE, cache)
     parts = split.make(pictures, split_by, seed)
     for name, folder in split.lay_out(parts, out).items():
         console.print(f"{name}: {len(parts.rows(name)):,} pictures in {folder}")
 
 
-def open_pictures(data: Path | None, size: int, cache: Path, url: str, known_hash: str) -> Pictures:
-    """Find the pictures, decode them and say what they are."""
-    pictures = datasets.load(source.open_data(data, cache, url, known_hash), size, cache)
+@cli.command()
+def evaluate(
+    version: Version = bundle.CURRENT,
+    data: Data = config.MEDNIST,
+    extra: Extra = None,
+    external: External = None,
+    out: Out = Path("runs/evaluation"),
+    artifacts: Artifacts = ARTIFACTS,
+    cache: Cache = CACHE,
+) -> None:
+    """Every figure of a bundle on the test split its own manifest names, next to preset article's."""
+    from training import compare
+
+    pictures = gather(source.open_data(data, cache), extra, split.SIDE, cache)
+    console.print(compare.table(compare.beside_article(artifacts, version, pictures, external, out)))
+    console.print(f"figures and charts are in {out}")
+
+
+@cli.command()
+def robustness(
+    version: Version = bundle.CURRENT,
+    data: Data = config.MEDNIST,
+    extra: Extra = None,
+    out: Out = Path("runs/robustness"),
+    artifacts: Artifacts = ARTIFACTS,
+    cache: Cache = CACHE,
+) -> None:
+    """How a bundle fares on its test split under each change, by class, next to preset article."""
+    from training import compare
+
+    pictures = gather(source.open_data(data, cache), extra, split.SIDE, cache)
+    console.print(compare.changes_table(compare.beside_article(artifacts, version, pictures, None, out)))
+    console.print(f"figures and charts are in {out}")
+
+
+def default_credit(data: str) -> str:
+    return config.CREDIT if data == config.MEDNIST else Path(data).name
+
+
+def shown(pictures: Pictures) -> Pictures:
+    """The same, after saying what they are."""
     for line in pictures.report():
         console.print(line)
     return pictures
+
+
+def gather(root: Path, extra: Path | None, size: int, cache: Path) -> Pictures:
+    """The data set, and behind it the user's own pictures where there are some."""
+    pictures = datasets.load(root, size, cache)
+    return datasets.join(pictures, datasets.load(extra, size, cache, least=1)) if extra else pictures
 
 
 def main() -> None:

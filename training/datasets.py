@@ -21,6 +21,8 @@ from app.imaging import PictureError, Pixels, decode, to_input
 from training.config import DataError
 from training.source import class_folders
 
+NONE = "none"  # the folder of extra pictures that are none of the classes
+STRANGER = -1  # their label
 MOST_UNREADABLE = 0.01
 CHUNK = 64  # files handed to a process at a time
 
@@ -34,7 +36,7 @@ class Pictures:
     root: Path
     classes: list[str]
     paths: npt.NDArray[np.str_]  # (n,) relative to root
-    labels: Indices  # (n,) positions in classes
+    labels: Indices  # (n,) positions in classes, or STRANGER
     inputs: Pixels  # (n, size, size, 1)
     hashes: npt.NDArray[np.str_]  # (n,) sha256 of the decoded pixels, before any resizing
     kinds: npt.NDArray[np.str_]  # (n,) such as "JPEG L 64×64"
@@ -62,9 +64,9 @@ class Pictures:
             yield f"left out: {reason}"
 
 
-def load(root: Path, size: int, cache: Path) -> Pictures:
-    """Decode everything under `root`, or take it from the cache. Raises DataError."""
-    classes, paths, labels = _listing(root)
+def load(root: Path, size: int, cache: Path, least: int = 2) -> Pictures:
+    """Decode everything under `root`, `least` classes or more, or take it from the cache. Raises DataError."""
+    classes, paths, labels = _listing(root, least)
     stored = cache / f"{_key(root, paths, size)}.npz"
     arrays = _recall(stored)
     if arrays is None:
@@ -77,10 +79,27 @@ def load(root: Path, size: int, cache: Path) -> Pictures:
     return Pictures(root, classes, np.array(paths)[keep], labels[keep], unreadable=np.array(unreadable), **chosen)
 
 
-def _listing(root: Path) -> tuple[list[str], list[str], Indices]:
+def join(main: Pictures, extra: Pictures) -> Pictures:
+    """Both, `extra` behind `main`: its classes are found by name or added, and its folder "none" holds strangers."""
+    added = [name for name in extra.classes if name not in (*main.classes, NONE)]
+    classes = main.classes + added
+    places = np.array([STRANGER if name == NONE else classes.index(name) for name in extra.classes], np.intp)
+    return Pictures(
+        root=main.root,
+        classes=classes,
+        paths=np.concatenate([main.paths, np.char.add("extra/", extra.paths)]),
+        labels=np.concatenate([main.labels, places[extra.labels]]),
+        **{
+            name: np.concatenate([getattr(main, name), getattr(extra, name)])
+            for name in ("inputs", "hashes", "kinds", "unreadable")
+        },
+    )
+
+
+def _listing(root: Path, least: int) -> tuple[list[str], list[str], Indices]:
     folders = class_folders(root)
-    if len(folders) < 2:
-        raise DataError(f"{root} needs at least two class folders; it has {len(folders)}.")
+    if len(folders) < least:
+        raise DataError(f"{root} needs at least {least} class folders; it has {len(folders)}.")
     paths, labels = [], []
     for index, folder in enumerate(folders):
         files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]

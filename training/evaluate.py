@@ -1,60 +1,186 @@
-"""Figures with their intervals, computed from a bundle through the service's own Classifier."""
+"""Every published figure, computed from a bundle through the service's own Classifier."""
 
+import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from math import sqrt
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
 
-from app.model.bundle import Metric
-from app.model.classifier import Classifier, Floats
-from training.datasets import Indices
+from app.imaging import Picture, Pixels, to_input
+from app.model import bundle
+from app.model.classifier import Answers, Classifier, Floats
+from app.model.manifest import Metric
+from training import explain
+from training.changes import CHANGES
+from training.datasets import STRANGER, Indices
+from training.external import GROUPS, External
 from training.split import Split
+from training.statistics import Flags, auroc, bootstrapped, calibration_error, mean_share, share
 
-Z = 1.959964  # 95 %, two-sided
+Metrics = dict[str, Metric]
+
+TIMED = {1: 200, 32: 50}  # pictures a forward pass, and how often it is timed
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The bundle's answers for one split."""
+    """The bundle's answers for some pictures of known class."""
 
-    rows: Indices  # (n,) positions in the Pictures
-    labels: Indices  # (n,) the truth
-    probabilities: Floats  # (n, classes)
+    labels: Indices  # (n,) the truth, -1 for none of the classes
+    answers: Answers
+    threshold: float  # of ood_score; 1 where the bundle has none
 
     @property
     def predicted(self) -> Indices:
-        found: Indices = self.probabilities.argmax(axis=1)
+        found: Indices = self.answers.probabilities.argmax(axis=1)
         return found
+
+    @property
+    def confidence(self) -> Floats:
+        highest: Floats = self.answers.probabilities.max(axis=1)
+        return highest
+
+    @property
+    def right(self) -> Flags:
+        return np.asarray(self.predicted == self.labels)
+
+    @property
+    def strangeness(self) -> Floats:
+        """ood_score, or one minus the confidence where the bundle has none."""
+        return 1 - self.confidence if self.answers.ood_score is None else self.answers.ood_score
+
+    @property
+    def accepted(self) -> Flags:
+        return np.asarray(self.strangeness <= self.threshold)
 
     def confusion(self) -> npt.NDArray[np.int64]:
         """(classes, classes): truth down, answer across."""
-        counts = np.zeros((self.probabilities.shape[1],) * 2, np.int64)
+        counts = np.zeros((self.answers.probabilities.shape[1],) * 2, np.int64)
         np.add.at(counts, (self.labels, self.predicted), 1)
         return counts
 
     def mistakes(self) -> Indices:
-        """Positions in this split answered wrongly, the surest first."""
-        wrong = np.flatnonzero(self.predicted != self.labels)
-        return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
+        """Positions answered wrongly, the surest first."""
+        wrong = np.flatnonzero(~self.right)
+        return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
 
 
-def score(classifier: Classifier, split: Split, name: str) -> Scores:
-    rows = split.rows(name)
-    return Scores(rows, split.pictures.labels[rows], classifier(split.pictures.inputs[rows]).probabilities)
+@dataclass(frozen=True)
+class Evaluation:
+    """One bundle on everything there is to judge it by."""
+
+    val: Scores
+    test: Scores
+    changed: dict[str, Scores]  # the test split under each change
+    external: Scores | None
+    metrics: Metrics
 
 
-def share(hits: int, n: int) -> Metric:
-    """`hits` of `n` with Wilson's interval (J. Am. Stat. Assoc. 22:209, 1927)."""
-    p, z = hits / n, Z**2 / n
-    middle, reach = (p + z / 2) / (1 + z), Z * sqrt(p * (1 - p) / n + z / (4 * n)) / (1 + z)
-    return Metric(value=p, low=min(p, max(0.0, middle - reach)), high=max(p, min(1.0, middle + reach)), n=n)
+def evaluate(classifier: Classifier, split: Split, external: External | None) -> Evaluation:
+    """Judge `classifier` on the validation and test splits, the test split changed, and pictures from elsewhere.
+
+    The split's pictures are at least as large as the model's input; changes are made before shrinking to it.
+    """
+    classes, inputs, labels = classifier.classes, split.pictures.inputs, split.pictures.labels
+    val, test = (score(classifier, inputs[rows], labels[rows]) for rows in map(split.rows, ("val", "test")))
+    rows = split.rows("test")
+    whole = inputs[rows, :, :, 0]
+    changed = {
+        name: score(classifier, np.ascontiguousarray(change(whole))[:, :, :, np.newaxis], labels[rows])
+        for name, change in CHANGES.items()
+    }
+    metrics = _on_strangers(classifier, split)
+    metrics |= on_split(val, classes, "val") | on_split(test, classes, "test") | on_changes(changed)
+    if test.answers.evidence is not None:
+        metrics["explanation_cost"] = explain.cost(classifier, _shrunk(inputs[rows], classifier.size))
+    elsewhere = score(classifier, external.inputs, external.labels) if external else None
+    if external and elsewhere:
+        metrics |= on_external(elsewhere, external, classes)
+    return Evaluation(val, test, changed, elsewhere, metrics)
 
 
-def metrics(scores: Scores, classes: list[str], split: str) -> dict[str, Metric]:
-    """Accuracy and each class's recall on one split."""
-    counts = scores.confusion()
-    found = {f"{split}_accuracy": share(int(counts.trace()), int(counts.sum()))}
-    for index, name in enumerate(classes):
-        found[f"{split}_recall_{name}"] = share(int(counts[index, index]), int(counts[index].sum()))
+def _on_strangers(classifier: Classifier, split: Split) -> Metrics:
+    """The user's own pictures of none of the classes, where there are some in the test split."""
+    strangers = split.strangers("test")
+    if not len(strangers):
+        return {}
+    return {"test_none_accepted": share(score(classifier, strangers, np.full(len(strangers), STRANGER)).accepted)}
+
+
+def score(classifier: Classifier, inputs: Pixels, labels: Indices) -> Scores:
+    """Judge `inputs`, uint8 (n, side, side, 1), shrunk to the model's size where they are larger."""
+    ood = classifier.bundle.manifest.ood
+    return Scores(labels, classifier(_shrunk(inputs, classifier.size)), ood.threshold if ood else 1.0)
+
+
+def _shrunk(inputs: Pixels, size: int) -> Pixels:
+    if inputs.shape[1] == size:
+        return inputs
+    return np.stack([to_input(Picture(pixels[:, :, 0], "PNG", "L"), size) for pixels in inputs])
+
+
+def on_split(scores: Scores, classes: list[str], name: str) -> Metrics:
+    """Accuracy, recalls, acceptance and calibration on one split."""
+    found = {f"{name}_accuracy": share(scores.right)}
+    found |= {f"{name}_recall_{kind}": share(scores.right[scores.labels == i]) for i, kind in enumerate(classes)}
+    if scores.answers.ood_score is not None:
+        found[f"{name}_accepted"] = share(scores.accepted)
+    return found | {f"{name}_calibration_error": calibration_error(scores.confidence, scores.right)}
+
+
+def on_changes(scores: dict[str, Scores]) -> Metrics:
+    """Accuracy under each change, their mean over changes (pictures resampled), and the worst of them."""
+    each = {f"changed_{name}": share(found.right) for name, found in scores.items()}
+    per_picture = np.mean([found.right for found in scores.values()], axis=0)
+    mean = bootstrapped(lambda rows: float(per_picture[rows].mean()), len(per_picture))
+    return {"changed_mean": mean, "changed_worst": min(each.values(), key=lambda metric: metric.value)} | each
+
+
+def on_external(scores: Scores, external: External, classes: list[str]) -> Metrics:
+    """How the bundle fares on pictures from elsewhere: overall, then by class, view, kind and source."""
+    inside, off, out = (external.groups == name for name in GROUPS)
+    wrong = scores.accepted & ~scores.right
+    by_class = {name: scores.right[inside & (external.labels == index)] for index, name in enumerate(classes)}
+    by_class = {name: hits for name, hits in by_class.items() if len(hits)}
+    found = {
+        "external_mean_recall": mean_share(list(by_class.values())),
+        "external_accepted": share(scores.accepted[inside]),
+        "external_calibration_error": calibration_error(scores.confidence[inside], scores.right[inside]),
+    } | {f"external_recall_{name}": share(hits) for name, hits in by_class.items()}
+    if out.any():
+        found["auroc"] = auroc(scores.strangeness[inside], scores.strangeness[out])
+    found |= _shares("off_protocol_wrong", wrong, off, external.kinds)
+    found |= _shares("out_accepted", scores.accepted, out, external.kinds)
+    return found | _shares("external_accuracy", scores.right, inside, external.sources)
+
+
+def _shares(name: str, hits: Flags, chosen: Flags, kinds: npt.NDArray[np.str_]) -> Metrics:
+    """The share of `hits` among the chosen, and among the chosen of each kind."""
+    found = {name: share(hits[chosen])} if chosen.any() else {}
+    return found | {f"{name}_{kind}": share(hits[chosen & (kinds == kind)]) for kind in np.unique(kinds[chosen])}
+
+
+def forward_milliseconds(folder: Path) -> dict[int, float]:
+    """Median milliseconds of a forward pass on one core, for 1 and 32 pictures; in a process of its own."""
+    core = min(os.sched_getaffinity(0))
+    with ProcessPoolExecutor(1, get_context("spawn"), os.sched_setaffinity, (0, {core})) as pool:
+        return pool.submit(_time_forward, folder).result()
+
+
+def _time_forward(folder: Path) -> dict[int, float]:
+    classifier = Classifier(bundle.read(folder))
+    found = {}
+    for count, repeats in TIMED.items():
+        inputs = np.random.default_rng(0).integers(0, 256, (count, classifier.size, classifier.size, 1), np.uint8)
+        times = []
+        for _ in range(repeats):
+            start = perf_counter()
+            classifier(inputs)
+            times.append(perf_counter() - start)
+        found[count] = median(times) * 1e3
     return found

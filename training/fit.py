@@ -6,24 +6,21 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import ceil
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
 from typing import Any
 
 import keras
-import numpy as np
-import numpy.typing as npt
 
-from app.imaging import Pixels
-from training.config import Interrupted, Preset
+from training.batches import Shuffled
+from training.config import Article, Interrupted, Preset
 from training.split import Split
 
-Targets = npt.NDArray[np.float32]
 History = list[dict[str, float]]
 
 BEST, LOGS, HISTORY, RESUME = "best.keras", "tensorboard", "history.csv", "resume"
+VALIDATION_BATCH = 512
 WEIGHTS, STATE = "model.weights.h5", "state.json"
 REMEMBERED = ("best", "wait", "cooldown_counter", "stopped_epoch", "best_epoch")  # callbacks' own names for their state
 
@@ -35,29 +32,6 @@ def make_deterministic(seed: int) -> None:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-
-
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Shuffled batches whose order depends on seed and epoch alone, so that a resumed run sees what it would have."""
-
-    def __init__(self, inputs: Pixels, targets: Targets, batch_size: int, seed: int) -> None:
-        super().__init__()
-        self.inputs, self.targets, self.batch_size, self.seed = inputs, targets, batch_size, seed
-        self.start(epoch=0)
-
-    def start(self, epoch: int) -> None:
-        self.epoch = epoch
-        self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.inputs))
-
-    def __len__(self) -> int:
-        return ceil(len(self.inputs) / self.batch_size)
-
-    def __getitem__(self, index: int) -> tuple[Pixels, Targets]:
-        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.inputs[rows], self.targets[rows]
-
-    def on_epoch_end(self) -> None:
-        self.start(self.epoch + 1)
 
 
 class Resume(keras.callbacks.Callback):  # type: ignore[misc]
@@ -135,37 +109,43 @@ class StopOnRequest(keras.callbacks.Callback):  # type: ignore[misc]
             signal.signal(signal.SIGINT, before)
 
 
-def fit(model: keras.Model, preset: Preset, split: Split, run: Path, verbose: int | str) -> tuple[keras.Model, History]:
-    """Train in `run`, going on from where an earlier run there stopped; the best model and every epoch's figures.
+def fit(
+    model: keras.Model, preset: Preset, batches: Shuffled, split: Split, run: Path, verbose: int | str
+) -> tuple[keras.Model, History]:
+    """Train in `run`, going on from where an earlier run there stopped; the model to keep and every epoch's figures.
 
     Raises Interrupted after Ctrl-C.
     """
-    train = Batches(*split.arrays("train"), preset.batch_size, split.seed)
-    patient: list[keras.callbacks.Callback] = [
+    patient = _callbacks(preset, run)
+    resume, stop = Resume(run / RESUME, patient), StopOnRequest()
+    done = resume.restore(model)
+    batches.start(epoch=done)
+    if not resume.stopped and done < preset.max_epochs:
+        with stop.listening():
+            model.fit(
+                batches,
+                validation_data=split.arrays("val"),
+                validation_batch_size=VALIDATION_BATCH,
+                epochs=preset.max_epochs,
+                initial_epoch=done,
+                callbacks=[keras.callbacks.TensorBoard(run / LOGS, write_graph=False), *patient, resume, stop],
+                verbose=verbose,
+                shuffle=False,  # the batches are shuffled already
+            )
+    _write_history(run / HISTORY, resume.history)
+    return keras.models.load_model(run / BEST) if patient else model, resume.history
+
+
+def _callbacks(preset: Preset, run: Path) -> list[keras.callbacks.Callback]:
+    if not isinstance(preset, Article):
+        return []
+    return [
         keras.callbacks.EarlyStopping("val_loss", patience=preset.stop_patience),
         keras.callbacks.ReduceLROnPlateau(
             "val_loss", factor=preset.plateau_factor, patience=preset.plateau_patience, min_lr=preset.min_learning_rate
         ),
         keras.callbacks.ModelCheckpoint(run / BEST, monitor="val_loss", save_best_only=True),
     ]
-    resume, stop = Resume(run / RESUME, patient), StopOnRequest()
-    done = resume.restore(model)
-    train.start(epoch=done)
-    if not resume.stopped and done < preset.max_epochs:
-        tensorboard = keras.callbacks.TensorBoard(run / LOGS, write_graph=False)
-        with stop.listening():
-            model.fit(
-                train,
-                validation_data=split.arrays("val"),
-                validation_batch_size=512,
-                epochs=preset.max_epochs,
-                initial_epoch=done,
-                callbacks=[tensorboard, *patient, resume, stop],
-                verbose=verbose,
-                shuffle=False,  # Batches shuffles
-            )
-    _write_history(run / HISTORY, resume.history)
-    return keras.models.load_model(run / BEST), resume.history
 
 
 def _write_history(path: Path, history: History) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from app.imaging import Pixels
-from app.model.bundle import Golden
 from app.model.classifier import Answers
+from app.model.manifest import Golden
 
 SIDE = 64
 CANDIDATES = 40  # of each kind, among which the golden pictures are chosen
@@ -127,5 +127,6 @@ def golden(pictures: list[Pixels], answers: Answers, folder: Path) -> list[Golde
     for row in choose(answers):
         name = f"golden/{row:03d}.png"
         (folder / name).write_bytes(png(pictures[row]))
-        chosen.append(Golden(file=name, probabilities=answers.probabilities[row].tolist()))
+        score = None if answers.ood_score is None else float(answers.ood_score[row])
+        chosen.append(Golden(file=name, probabilities=answers.probabilities[row].tolist(), ood_score=score))
     return chosen

@@ -12,10 +12,14 @@ import numpy as np
 
 from app.imaging import RESAMPLE, Picture, to_input
 from app.model import bundle
-from app.model.bundle import CARD, MODEL, Bundle, Input, Manifest
+from app.model.bundle import CARD, MODEL, Bundle
 from app.model.classifier import Answers, Classifier
-from training import evaluate, phantoms, report
+from app.model.manifest import Input, Manifest, Ood
+from training import card, phantoms, report
+from training.calibrate import Calibration
 from training.config import Preset
+from training.evaluate import evaluate
+from training.external import read as read_external
 from training.fit import History
 from training.split import Split
 
@@ -23,12 +27,17 @@ CHARTS, LISTING = "charts", "manifest.csv.gz"
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "pillow")
 
 
-def draft(name: str, source: str, preset: Preset, split: Split, model: keras.Model, history: History) -> Manifest:
+def draft(
+    name: str, source: str, preset: Preset, split: Split, calibration: Calibration | None, history: History
+) -> Manifest:
     """The manifest as far as it is known before the model is exported and scored."""
+    ood = calibration and Ood(method="free energy", threshold=0.5, parameters={"energy": calibration.energy})
     return Manifest(
         name=name,
         classes=split.pictures.classes,
         input=Input(size=preset.size, resample=RESAMPLE),
+        temperature=calibration.temperature if calibration else 1.0,
+        ood=ood,
         data={
             "source": source,
             "pictures": len(split.assigned),
@@ -39,7 +48,6 @@ def draft(name: str, source: str, preset: Preset, split: Split, model: keras.Mod
             "preset": preset.name,
             **preset.record(),
             "seed": split.seed,
-            "parameters": model.count_params(),
             "epochs": len(history),
             "seconds": round(sum(row["seconds"] for row in history)),
             "versions": {"backend": keras.backend.backend(), **_versions()},
@@ -47,19 +55,25 @@ def draft(name: str, source: str, preset: Preset, split: Split, model: keras.Mod
     )
 
 
-def publish(model: keras.Model, draft: Manifest, split: Split, history: History, root: Path, run: Path) -> Bundle:
-    """Publish `model` under `root`; figures and charts are computed from the staged bundle, not from `model`."""
+def publish(
+    model: keras.Model, draft: Manifest, split: Split, external: Path | None, history: History, root: Path, run: Path
+) -> Bundle:
+    """Publish `model` under `root`; figures and charts are computed from the staged bundle, not from `model`.
+
+    The split's pictures are at least as large as the model's input; `external` is a folder as training.external reads.
+    """
     with bundle.staging(root) as folder:
         (folder / LISTING).write_bytes(gzip.compress(split.listing().encode(), mtime=0))
         staged = _stage(model, draft, folder)
-        classifier, classes = Classifier(staged), split.pictures.classes
-        val, test = (evaluate.score(classifier, split, name) for name in ("val", "test"))
-        metrics = evaluate.metrics(val, classes, "val") | evaluate.metrics(test, classes, "test")
-        report.charts(history, test, metrics, classes, folder / CHARTS)
+        classes = staged.manifest.classes
+        elsewhere = read_external(external, classes, draft.input.size) if external else None
+        found = evaluate(Classifier(staged), split, elsewhere)
+        report.charts(found, elsewhere, classes, folder / CHARTS)
+        report.curves(history, folder / CHARTS)
         copytree(folder / CHARTS, run / CHARTS, dirs_exist_ok=True)
-        report.mistakes(split.pictures, test, run)
-        final = staged.manifest.model_copy(update={"metrics": metrics})
-        (folder / CARD).write_text(report.card(final))
+        report.mistakes(split.pictures, split.rows("test"), found.test, run)
+        final = staged.manifest.model_copy(update={"metrics": found.metrics})
+        (folder / CARD).write_text(card.write(final))
         sealed = bundle.seal(folder, final)
         Classifier(sealed)
         return bundle.publish(sealed, root)
@@ -78,6 +92,8 @@ def _stage(model: keras.Model, manifest: Manifest, folder: Path) -> Bundle:
     keras.Model(model.inputs, model.output, name=model.name).save(folder / MODEL)  # the same layers, no optimiser
     drawn = phantoms.candidates(seed=0)
     inputs = np.stack([to_input(Picture(pixels, "PNG", "L"), manifest.input.size) for pixels in drawn])
-    answers = Answers(model.predict_on_batch(inputs)["probabilities"])
-    golden = phantoms.golden(drawn, answers, folder)
-    return bundle.seal(folder, manifest.model_copy(update={"golden": golden}))
+    outputs = model.predict_on_batch(inputs)
+    score = outputs["ood_score"][:, 0] if "ood_score" in outputs else None
+    golden = phantoms.golden(drawn, Answers(outputs["probabilities"], score), folder)
+    training = manifest.training | {"parameters": model.count_params()}
+    return bundle.seal(folder, manifest.model_copy(update={"golden": golden, "training": training}))

@@ -1,20 +1,23 @@
-"""What a person looks at after a run: figures in the run folder, the charts among them for the bundle, the card."""
+"""What a person looks at: figures in the run folder, and the charts among them that travel with the bundle."""
 
 from pathlib import Path
 
-import matplotlib
+import matplotlib as mpl
 
-matplotlib.use("Agg")
+mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.imaging import Pixels
-from app.model.bundle import Manifest, Metric
+from app.model.manifest import Metric
 from training.datasets import Pictures
-from training.evaluate import Scores
+from training.evaluate import Evaluation, Metrics, Scores
+from training.external import External
 from training.fit import History
 from training.split import Split
+from training.statistics import BINS
 
 PER_CLASS, MOST_MISTAKES = 6, 24
 
@@ -23,96 +26,114 @@ def samples(split: Split, folder: Path) -> None:
     """A row of pictures for every class. Patients' pictures: never in the bundle."""
     pictures = split.pictures
     rows = [np.flatnonzero(pictures.labels == index) for index in range(len(pictures.classes))]
-    chosen = [members[np.linspace(0, len(members) - 1, PER_CLASS, dtype=int)] for members in rows]
-    titles = [pictures.classes[label] for label in pictures.labels[np.concatenate(chosen)]]
-    _montage(pictures.inputs[np.concatenate(chosen)], titles, folder / "samples.png")
-
-
-def mistakes(pictures: Pictures, scores: Scores, folder: Path) -> None:
-    """The most confident mistakes, each with its answer, its confidence and the truth."""
-    worst = scores.mistakes()[:MOST_MISTAKES]
-    titles = [_verdict(pictures.classes, scores, row) for row in worst]
-    _montage(pictures.inputs[scores.rows[worst]], titles, folder / "mistakes.png")
-
-
-def charts(history: History, scores: Scores, metrics: dict[str, Metric], classes: list[str], folder: Path) -> None:
-    """Curves, confusion matrix and recalls: no picture of a patient, so they travel with the bundle."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _save(_curves(history), folder / "curves.png")
-    _save(_confusion(scores, classes), folder / "confusion.png")
-    _save(_recalls(metrics, classes), folder / "recall.png")
-
-
-def card(manifest: Manifest) -> str:
-    """MODEL_CARD.md."""
-    training, data = manifest.training, manifest.data
-    rows = [
-        f"| {name.replace('_', ' ')} | {_percent(metric)} | {metric.n:,} |" for name, metric in manifest.metrics.items()
-    ]
-    return "\n".join(
-        [
-            f"# {manifest.name}, preset {training['preset']}",
-            "",
-            f"Tells {', '.join(manifest.classes)} apart in grey pictures of {manifest.input.size} × {manifest.input.size} pixels.",
-            "",
-            "**Not a medical device.** For sorting and checking archives; a person decides.",
-            "",
-            f"Trained on {data['pictures']:,} pictures in {training['seconds']} seconds; split {data['split']}, seed {training['seed']}.",
-            f"Data: {data['source']}.",
-            "",
-            "| share | value, 95 % interval | pictures |",
-            "|---|---|---|",
-            *rows,
-            "",
-            "Measured on the published bundle, through the decoder and classifier the service uses. The list of pictures and",
-            "their splits is `manifest.csv.gz`. Pictures from other sources are judged far worse than these figures say, and",
-            "pictures of anything else are still given one of the classes." if "ood" not in training else "",
-            "",
-        ]
+    chosen = np.concatenate([members[np.linspace(0, len(members) - 1, PER_CLASS, dtype=int)] for members in rows])
+    _montage(
+        pictures.inputs[chosen], [pictures.classes[label] for label in pictures.labels[chosen]], folder / "samples.png"
     )
 
 
-def _verdict(classes: list[str], scores: Scores, row: int) -> str:
-    confidence = scores.probabilities[row].max()
-    return f"{classes[scores.predicted[row]]} {confidence:.2f}\nis {classes[scores.labels[row]]}"
+def mistakes(pictures: Pictures, rows: np.ndarray, scores: Scores, folder: Path) -> None:
+    """The most confident mistakes, each with its answer, its confidence and the truth."""
+    worst = scores.mistakes()[:MOST_MISTAKES]
+    titles = [
+        f"{pictures.classes[scores.predicted[row]]} {scores.confidence[row]:.2f}\nis {pictures.classes[scores.labels[row]]}"
+        for row in worst
+    ]
+    _montage(pictures.inputs[rows[worst]], titles, folder / "mistakes.png")
 
 
-def _percent(metric: Metric) -> str:
-    return f"{metric.value:.2%} ({metric.low:.2%} – {metric.high:.2%})"
-
-
-def _curves(history: History) -> Figure:
+def curves(history: History, folder: Path) -> None:
+    """Loss and accuracy by epoch, training and validation."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 4))
-    epochs = [row["epoch"] for row in history]
     for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
-            axis.plot(epochs, [row[key] for row in history], marker=".", label=label)
+            axis.plot([row["epoch"] for row in history], [row[key] for row in history], marker=".", label=label)
         axis.set(xlabel="epoch", title=name)
         axis.legend()
     axes[0].set_yscale("log")
-    return figure
+    _save(figure, folder / "curves.png")
 
 
-def _confusion(scores: Scores, classes: list[str]) -> Figure:
+def charts(found: Evaluation, external: External | None, classes: list[str], folder: Path) -> None:
+    """What `found` says, without a picture of a patient."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _confusion(found.test, classes, "test split", folder / "confusion.png")
+    _intervals(found.metrics, "test_recall_", "recall on the test split", folder / "recall.png")
+    _intervals(found.metrics, "changed_", "right on the test split, changed", folder / "changes.png")
+    _reliability(found, external, folder / "reliability.png")
+    _strangeness(found, external, folder / "strangeness.png")
+    if found.external and external:
+        _confusion(_only(found.external, external, "in"), classes, "pictures from elsewhere", folder / "external.png")
+
+
+def _only(scores: Scores, external: External, group: str) -> Scores:
+    rows = np.flatnonzero(external.groups == group)
+    probabilities, strangeness = scores.answers.probabilities[rows], scores.answers.ood_score
+    answers = type(scores.answers)(probabilities, None if strangeness is None else strangeness[rows])
+    return Scores(scores.labels[rows], answers, scores.threshold)
+
+
+def _confusion(scores: Scores, classes: list[str], title: str, path: Path) -> None:
     counts = scores.confusion()
     figure, axis = plt.subplots(figsize=(6, 5))
-    axis.imshow(counts / counts.sum(axis=1, keepdims=True), cmap="Blues", vmin=0, vmax=1)
+    axis.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
     axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
     axis.set_yticks(range(len(classes)), classes)
-    axis.set(xlabel="answer", ylabel="truth", title="test split")
+    axis.set(xlabel="answer", ylabel="truth", title=title)
     for (row, column), count in np.ndenumerate(counts):
         axis.text(column, row, str(count), ha="center", va="center", color="white" if row == column else "black")
-    return figure
+    _save(figure, path)
 
 
-def _recalls(metrics: dict[str, Metric], classes: list[str]) -> Figure:
-    found = [metrics[f"test_recall_{name}"] for name in classes]
-    reach = [[metric.value - metric.low for metric in found], [metric.high - metric.value for metric in found]]
+def _intervals(metrics: Metrics, prefix: str, title: str, path: Path) -> None:
+    """A point and its 95 % interval for every metric of that prefix."""
+    chosen: dict[str, Metric] = {key[len(prefix) :]: value for key, value in metrics.items() if key.startswith(prefix)}
+    values = list(chosen.values())
+    reach = [[metric.value - metric.low for metric in values], [metric.high - metric.value for metric in values]]
+    figure, axis = plt.subplots(figsize=(6, 1 + 0.3 * len(values)))
+    axis.errorbar([metric.value for metric in values], range(len(values)), xerr=reach, fmt="o", capsize=3)
+    axis.set_yticks(range(len(values)), list(chosen))
+    axis.invert_yaxis()
+    axis.set(xlabel=f"{title}, 95 % interval")
+    _save(figure, path)
+
+
+def _reliability(found: Evaluation, external: External | None, path: Path) -> None:
+    figure, axis = plt.subplots(figsize=(5, 5))
+    axis.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
+    _calibration_line(axis, found.test, "test split")
+    if found.external and external:
+        _calibration_line(axis, _only(found.external, external, "in"), "elsewhere")
+    axis.set(xlabel="confidence", ylabel="share right", title="reliability")
+    axis.legend()
+    _save(figure, path)
+
+
+def _calibration_line(axis: Axes, scores: Scores, label: str) -> None:
+    bins = np.minimum((scores.confidence * BINS).astype(int), BINS - 1)
+    filled = np.unique(bins)
+    means = [(scores.confidence[bins == one].mean(), scores.right[bins == one].mean()) for one in filled]
+    axis.plot(*zip(*means, strict=True), marker="o", label=label)
+
+
+def _strangeness(found: Evaluation, external: External | None, path: Path) -> None:
     figure, axis = plt.subplots(figsize=(6, 4))
-    axis.errorbar([metric.value for metric in found], range(len(classes)), xerr=reach, fmt="o", capsize=3)
-    axis.set_yticks(range(len(classes)), classes)
-    axis.set(xlabel="recall on the test split, 95 % interval")
-    return figure
+    groups = {"test split": found.test.strangeness}
+    if found.external and external:
+        for group in np.unique(external.groups):
+            groups[f"elsewhere: {group}"] = found.external.strangeness[external.groups == group]
+    for label, values in groups.items():
+        axis.hist(
+            values,
+            bins=np.linspace(0, 1, 41).tolist(),
+            weights=np.full(len(values), 1 / len(values)),
+            label=label,
+            alpha=0.5,
+        )
+    axis.axvline(found.test.threshold, color="black", linewidth=1, label="threshold")
+    axis.set(xlabel="ood_score", ylabel="share of pictures", yscale="log")
+    axis.legend()
+    _save(figure, path)
 
 
 def _montage(pictures: Pixels, titles: list[str], path: Path) -> None:
@@ -128,5 +149,5 @@ def _montage(pictures: Pixels, titles: list[str], path: Path) -> None:
 
 def _save(figure: Figure, path: Path) -> None:
     figure.tight_layout()
-    figure.savefig(path, dpi=100, metadata={"Software": None})
+    figure.savefig(path, dpi=80, metadata={"Software": None})
     plt.close(figure)

@@ -36,15 +36,19 @@ class _Bar:
         self._progress.stop()
 
 
-def open_data(data: Path | None, cache: Path, url: str, known_hash: str) -> Path:
-    """The folder of class folders behind `data`; None downloads `url` once. Raises DataError."""
-    if data is None:
-        data = download(url, known_hash, cache)
-    if data.is_dir():
-        return _class_root(data)
-    if not data.is_file():
-        raise DataError(f"There is no folder or archive at {data}.")
-    return _class_root(extract(data, cache))
+def open_data(data: str, cache: Path) -> Path:
+    """The folder of class folders behind a path or a URL#algorithm:checksum, which is fetched once. Raises DataError."""
+    if data.startswith(("http://", "https://")):
+        url, _, checksum = data.partition("#")
+        if not checksum:
+            raise DataError(f"{url} needs its checksum, as in {url}#sha256:….")
+        return _class_root(extract(download(url, checksum, cache), cache))
+    path = Path(data)
+    if path.is_dir():
+        return _class_root(path)
+    if not path.is_file():
+        raise DataError(f"There is no folder or archive at {path}.")
+    return _class_root(extract(path, cache))
 
 
 def download(url: str, known_hash: str, cache: Path) -> Path:

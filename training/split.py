@@ -14,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging import Pixels
+from training import datasets
 from training.config import DataError
-from training.datasets import Indices, Pictures
+from training.datasets import NONE, STRANGER, Indices, Pictures
 
 SPLITS = ("train", "val", "test")
 SHARES = (0.8, 0.1, 0.1)
+SIDE = 64  # pixels; pictures are laid out, changed and judged at no less
 BLOCKS = 20  # contiguous blocks a class; each block goes to one split whole
 
 Method = Literal["blocked", "random"]
@@ -30,13 +32,17 @@ class Split:
     """Pictures and the part each of them plays."""
 
     pictures: Pictures
-    method: Method
+    method: Method | Literal["listed"]
     seed: int
     assigned: Assignment
 
     def rows(self, name: str) -> Indices:
-        """Positions of the pictures of one of SPLITS."""
-        return np.flatnonzero(self.assigned == name)
+        """Positions of the pictures of one of SPLITS, strangers left out."""
+        return np.flatnonzero((self.assigned == name) & (self.pictures.labels != STRANGER))
+
+    def strangers(self, name: str) -> Pixels:
+        """The extra pictures of one of SPLITS that are none of the classes, (n, size, size, 1)."""
+        return np.asarray(self.pictures.inputs[(self.assigned == name) & (self.pictures.labels == STRANGER)])
 
     def arrays(self, name: str) -> tuple[Pixels, npt.NDArray[np.float32]]:
         """Inputs (n, size, size, 1) and one-hot targets (n, classes) of one of SPLITS."""
@@ -50,7 +56,7 @@ class Split:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("path", "class", "split", "sha256"))
-        names = np.array(self.pictures.classes)[self.pictures.labels]
+        names = np.array([*self.pictures.classes, NONE])[self.pictures.labels]  # STRANGER is the last
         writer.writerows(zip(self.pictures.paths, names, self.assigned, self.pictures.hashes, strict=True))
         return text.getvalue()
 
@@ -66,6 +72,25 @@ def make(pictures: Pictures, method: Method, seed: int) -> Split:
         if set(assigned[pictures.labels == index].tolist()) != set(SPLITS):
             raise DataError(f"The class {name} has too few different pictures for {', '.join(SPLITS)}.")
     return Split(pictures, method, seed, assigned)
+
+
+def join(main: Split, extra: Split) -> Split:
+    """Both, each split by itself; a picture that stands in both goes where its first copy goes."""
+    pictures = datasets.join(main.pictures, extra.pictures)
+    assigned = _together(pictures.hashes, np.concatenate([main.assigned, extra.assigned]))
+    return Split(pictures, main.method, main.seed, assigned)
+
+
+def recall(pictures: Pictures, listing: str) -> Split:
+    """The split another run wrote down with `listing`. Raises DataError where a picture is missing or differs."""
+    listed = {row["path"]: (row["sha256"], row["split"]) for row in csv.DictReader(io.StringIO(listing))}
+    found = dict(zip(pictures.paths.tolist(), pictures.hashes.tolist(), strict=True))
+    if lost := [path for path, (digest, _) in listed.items() if found.get(path) != digest]:
+        raise DataError(
+            f"{len(lost):,} of the bundle's {len(listed):,} pictures are missing or differ, such as {lost[0]}."
+        )
+    assigned = np.array([listed.get(path, ("", ""))[1] for path in pictures.paths.tolist()])
+    return Split(pictures, "listed", 0, assigned)
 
 
 def _assign_class(count: int, method: Method, rng: np.random.Generator) -> Assignment:

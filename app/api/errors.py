@@ -55,6 +55,10 @@ class NoPicture(ApiError):
     status = 422
 
 
+class NoEvidence(ApiError):
+    status = 422
+
+
 class Busy(ApiError):
     status = 503
     headers = {"connection": "close", "retry-after": "1"}

@@ -33,5 +33,5 @@ async def livez() -> dict[str, str]:
 @router.get("/model", summary="The model, its figures and its card", response_model=ModelInfo)
 async def model(service: ServiceOf) -> dict[str, object]:
     manifest = service.bundle.manifest
-    fields = manifest.model_dump(include={"name", "version", "classes", "input", "metrics", "data", "training"})
-    return fields | {"ood": None, "card": service.bundle.path(CARD).read_text()}
+    fields = manifest.model_dump(include={"name", "version", "classes", "input", "metrics", "ood", "data", "training"})
+    return fields | {"card": service.bundle.path(CARD).read_text()}

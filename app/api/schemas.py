@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.model.bundle import Input, Manifest, Metric
-from app.model.classifier import Floats
+from app.model.classifier import Answers
+from app.model.manifest import Input, Manifest, Metric, Ood
 
 
 class _Shape(BaseModel):
@@ -28,6 +28,13 @@ class Prediction(_Shape):
     ood_score: float | None
     probabilities: dict[str, float] = Field(examples=[{"Hand": 0.9993, "HeadCT": 0.0007}])
     model: ModelRef
+
+
+class Explanation(Prediction):
+    """A prediction, and for each class the evidence whose mean over the grid is its logit before temperature."""
+
+    explained: str = Field(examples=["Hand"])
+    evidence: dict[str, list[list[float]]] = Field(examples=[{"Hand": [[1.5, 9.2], [2.1, 8.8]]}])
 
 
 class Problem(_Shape):
@@ -72,7 +79,7 @@ class ModelInfo(_Shape):
     classes: list[str]
     input: Input
     metrics: dict[str, Metric]
-    ood: None
+    ood: Ood | None
     data: dict[str, JsonValue]
     training: dict[str, JsonValue]
     card: str
@@ -82,15 +89,17 @@ def model_ref(manifest: Manifest) -> dict[str, str]:
     return {"name": manifest.name, "version": manifest.version}
 
 
-def prediction(manifest: Manifest, row: Floats) -> dict[str, object]:
-    """A Prediction from one row of probabilities, (classes,)."""
-    probabilities = dict(zip(manifest.classes, row.tolist(), strict=True))
+def prediction(manifest: Manifest, answers: Answers, row: int) -> dict[str, object]:
+    """A Prediction from one row of the answers; a stranger gets no label."""
+    probabilities = dict(zip(manifest.classes, answers.probabilities[row].tolist(), strict=True))
     label = max(probabilities, key=probabilities.__getitem__)
+    score = None if answers.ood_score is None else float(answers.ood_score[row])
+    accepted = None if score is None or manifest.ood is None else score <= manifest.ood.threshold
     return {
-        "label": label,
+        "label": None if accepted is False else label,
         "confidence": probabilities[label],
-        "accepted": None,
-        "ood_score": None,
+        "accepted": accepted,
+        "ood_score": score,
         "probabilities": probabilities,
         "model": model_ref(manifest),
     }

@@ -8,23 +8,14 @@ import numpy as np
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from app.api.errors import Busy, TooLarge
+from app.api.errors import Busy, NoEvidence, TooLarge
 from app.api.metrics import Metrics
 from app.api.schemas import prediction
-from app.imaging import PictureError, Pixels, decode, to_input
+from app.api.uploads import Limits
+from app.imaging import Picture, PictureError, Pixels, decode, to_input
 from app.model.batching import Batcher
 from app.model.bundle import Bundle
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one request may ask for."""
-
-    max_upload_bytes: int
-    max_request_bytes: int
-    max_batch_files: int
-    max_pixels: int
-    timeout_seconds: float
+from app.model.classifier import Floats
 
 
 @dataclass(slots=True)
@@ -38,6 +29,16 @@ class Timing:
     def header(self) -> str:
         stages = {"decode": self.decode, "queue": self.queue, "infer": self.infer}
         return ", ".join(f"{name};dur={seconds * 1e3:.2f}" for name, seconds in stages.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A prediction and the evidence it came from."""
+
+    prediction: dict[str, object]
+    evidence: Floats  # (h, w, classes)
+    picture: Picture
+    timing: Timing
 
 
 @dataclass(slots=True)
@@ -63,6 +64,16 @@ class Service:
             raise answer
         return answer, timing
 
+    async def explain(self, data: bytes) -> Explanation:
+        """The prediction for one encoded picture, and what in the picture led to it. Raises what `predict` raises."""
+        picture = await run_in_threadpool(self._decode, data)
+        inputs = to_input(picture, self.bundle.manifest.input.size)
+        answered = await self.batcher(inputs[np.newaxis])
+        answers, timing = answered.answers, Timing(0, answered.queue_seconds, answered.infer_seconds)
+        if answers.evidence is None:
+            raise NoEvidence("The model in use gives no evidence to explain with.")
+        return Explanation(prediction(self.bundle.manifest, answers, 0), answers.evidence[0], picture, timing)
+
     async def predict_all(self, files: list[bytes]) -> tuple[list[dict[str, object] | Exception], Timing]:
         """A prediction or its own error for each file, in order, in one pass through the queue."""
         start = perf_counter()
@@ -73,20 +84,23 @@ class Service:
         self._observe(timing)
         return [item if isinstance(item, Exception) else next(rows) for item in decoded], timing
 
+    def _decode(self, data: bytes) -> Picture:
+        if len(data) > self.limits.max_upload_bytes:
+            raise TooLarge(f"The picture has more than {self.limits.max_upload_bytes:,} bytes.")
+        return decode(data, max_pixels=self.limits.max_pixels)
+
     def _input(self, data: bytes) -> Pixels | Exception:
         try:
-            if len(data) > self.limits.max_upload_bytes:
-                raise TooLarge(f"The picture has more than {self.limits.max_upload_bytes:,} bytes.")
-            return to_input(decode(data, max_pixels=self.limits.max_pixels), self.bundle.manifest.input.size)
+            return to_input(self._decode(data), self.bundle.manifest.input.size)
         except (PictureError, TooLarge) as error:
             return error
 
     async def _rows(self, inputs: list[Pixels], timing: Timing) -> list[dict[str, object]]:
         answered = await self.batcher(np.stack(inputs))
         timing.queue, timing.infer = answered.queue_seconds, answered.infer_seconds
-        predictions = [prediction(self.bundle.manifest, row) for row in answered.answers.probabilities]
+        predictions = [prediction(self.bundle.manifest, answered.answers, row) for row in range(len(inputs))]
         for answer in predictions:
-            self.metrics.predictions.labels(answer["label"]).inc()
+            self.metrics.predictions.labels(answer["label"] or "none").inc()
         return predictions
 
     def _observe(self, timing: Timing) -> None:

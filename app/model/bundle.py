@@ -11,77 +11,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from pathlib import Path
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ValidationError
+
+from app.model.manifest import Manifest
 
 MANIFEST, MODEL, CARD, CURRENT = "bundle.json", "model.keras", "MODEL_CARD.md", "current"
 
 
 class BundleError(Exception):
     """The bundle is missing or cannot be trusted; the message is one plain sentence."""
-
-
-def _inside(name: str) -> str:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise ValueError("a listed file lies outside the bundle")
-    return name
-
-
-FileName = Annotated[str, AfterValidator(_inside)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class Input(_Part):
-    """What the model takes: uint8 (n, size, size, channels), shrunk the way `resample` names."""
-
-    size: int = Field(ge=1, le=1024)
-    channels: Literal[1] = 1
-    resample: str
-
-
-class Golden(_Part):
-    """A drawn picture and the answer computed for it at export, replayed at every start."""
-
-    file: FileName
-    probabilities: list[float]
-
-
-class Metric(_Part):
-    """A share with its 95 % interval and the number of pictures behind it."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-
-class Manifest(_Part):
-    """bundle.json."""
-
-    format: Literal[1] = 1
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    version: str = ""
-    created: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    classes: list[str] = Field(min_length=2)
-    input: Input
-    files: dict[FileName, str] = {}
-    temperature: float = Field(default=1.0, gt=0)
-    golden: list[Golden] = []
-    metrics: dict[str, Metric] = {}
-    data: dict[str, JsonValue] = {}
-    training: dict[str, JsonValue] = {}
-
-    def fingerprint(self) -> str:
-        """The version: first 12 hex digits of the sha256 of everything but `version` and `created`."""
-        content = self.model_dump_json(exclude={"version", "created"})
-        return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -126,12 +66,19 @@ def current(root: Path) -> Path | None:
     return link.resolve() if link.exists() else None
 
 
-def use(root: Path, version: str) -> Bundle:
-    """Point `current` at the bundle whose version or folder name is given; readers see the old one or the new one."""
+def find(root: Path, version: str) -> Bundle:
+    """Open the bundle whose version or folder name is given, or the one in use for "current". Raises BundleError."""
+    if version == CURRENT:
+        return read(root / CURRENT)
     matches = [bundle for bundle in available(root) if version in (bundle.manifest.version, bundle.title)]
     if not matches:
         raise BundleError(f"There is no bundle {version} under {root}.")
-    bundle = read(matches[0].folder)
+    return read(matches[0].folder)
+
+
+def use(root: Path, version: str) -> Bundle:
+    """Point `current` at another bundle; readers see the old one or the new one."""
+    bundle = find(root, version)
     link = root / f".{CURRENT}-{os.getpid()}"
     link.unlink(missing_ok=True)
     link.symlink_to(bundle.folder.name)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging import RESAMPLE, Pixels, decode, to_input
-from app.model.bundle import MODEL, Bundle, BundleError, Golden
+from app.model.bundle import MODEL, Bundle, BundleError
+from app.model.manifest import Golden
 
 DRIFT = 2e-2  # golden answers may differ by this much: some backends compute in bfloat16
 CHUNK = 256  # pictures a forward pass; larger ones only cost memory
@@ -21,9 +22,12 @@ class Answers:
     """What the model says about n pictures."""
 
     probabilities: Floats  # (n, classes), each row sums to 1, temperature applied
+    ood_score: Floats | None = None  # (n,) 0…1, higher is stranger
+    evidence: Floats | None = None  # (n, h, w, classes), whose mean over h and w is the logits before temperature
 
     def __getitem__(self, rows: slice) -> "Answers":
-        return Answers(self.probabilities[rows])
+        parts = (self.probabilities, self.ood_score, self.evidence)
+        return Answers(*(None if part is None else part[rows] for part in parts))  # type: ignore[arg-type]
 
 
 class Classifier:
@@ -40,8 +44,11 @@ class Classifier:
     def __call__(self, inputs: Pixels) -> Answers:
         """Judge `inputs`, uint8 (n, size, size, 1)."""
         chunks = [inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK)]
-        outputs = [self._model.predict_on_batch(chunk)["probabilities"] for chunk in chunks]
-        return Answers(np.concatenate(outputs))
+        outputs = [self._model.predict_on_batch(chunk) for chunk in chunks]
+        joined = {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0]}
+        if "ood_score" in joined:
+            joined["ood_score"] = joined["ood_score"][:, 0]
+        return Answers(**joined)
 
     def _check_shapes(self) -> None:
         manifest, name = self.bundle.manifest, self.bundle.title
@@ -57,13 +64,16 @@ class Classifier:
         found = outputs["probabilities"].shape if isinstance(outputs, dict) and "probabilities" in outputs else None
         if found != (1, len(self.classes)):
             raise BundleError(f"The model of {name} does not answer with {len(self.classes)} probabilities.")
+        if (manifest.ood is None) == ("ood_score" in outputs):
+            raise BundleError(f"The model of {name} and its manifest disagree about an ood_score.")
 
     def _replay(self) -> None:
         """Warm up on the golden pictures, through the same decoder as any upload."""
         goldens = self.bundle.manifest.golden
         if not goldens:
             raise BundleError(f"The bundle {self.bundle.title} has no golden pictures to check it with.")
-        drift = float(np.abs(self(self._pixels(goldens)).probabilities - _expected(goldens, self.classes)).max())
+        answers = self(self._pixels(goldens))
+        drift = float(np.abs(_columns(answers) - _expected(goldens, self.classes)).max())
         if not drift <= DRIFT:
             raise BundleError(f"The bundle {self.bundle.title} drifts by {drift:.3f} on its golden pictures.")
 
@@ -82,4 +92,10 @@ def _load(bundle: Bundle) -> Any:
 def _expected(goldens: list[Golden], classes: list[str]) -> Floats:
     if any(len(golden.probabilities) != len(classes) for golden in goldens):
         raise BundleError(f"The golden answers do not have {len(classes)} classes each.")
-    return np.array([golden.probabilities for golden in goldens], np.float32)
+    return np.array([[*golden.probabilities, golden.ood_score or 0] for golden in goldens], np.float32)
+
+
+def _columns(answers: Answers) -> Floats:
+    """Probabilities and, as a last column, the ood_score, or 0 where there is none."""
+    score = np.zeros(len(answers.probabilities), np.float32) if answers.ood_score is None else answers.ood_score
+    return np.column_stack([answers.probabilities, score])

@@ -6,7 +6,8 @@ import pytest
 
 from app.imaging import RESAMPLE
 from app.model import bundle
-from app.model.bundle import Bundle, BundleError, Golden, Input, Manifest
+from app.model.bundle import Bundle, BundleError
+from app.model.manifest import Golden, Input, Manifest
 from tests.running import run
 
 

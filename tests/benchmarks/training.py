@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from training import datasets
+from training.batches import Shuffled
 from training.config import ARTICLE
-from training.fit import Batches
 from training.models import build
 from training.phantoms import KINDS, write_data_set
 
@@ -40,11 +40,11 @@ def compare(root: Path, cache: Path) -> Table:
     pictures = datasets.load(root, ARTICLE.size, cache)
     decoding = perf_counter() - start
     count, targets = len(pictures.labels), np.eye(len(pictures.classes), dtype=np.float32)[pictures.labels]
-    batches = Batches(pictures.inputs, targets, ARTICLE.batch_size, seed=0)
+    batches = Shuffled(pictures.inputs, targets, ARTICLE.batch_size, seed=0)
     directory = keras.utils.image_dataset_from_directory(
         root, label_mode="categorical", color_mode="grayscale", image_size=(ARTICLE.size,) * 2, verbose=False
     )
-    model = build(ARTICLE, len(pictures.classes))
+    model = build(ARTICLE, len(pictures.classes), len(batches))
     model.fit(batches, verbose=0)
     model.fit(pictures.inputs, targets, batch_size=ARTICLE.batch_size, verbose=0)
     timings = [

@@ -20,7 +20,7 @@ innermost() { local child; if child=$(pgrep --oldest --parent "$1"); then innerm
 
 [ "$(id -u)" = 0 ] || fail "only root can make a root file system; run it as root." 2
 for tool in buildah debootstrap curl pgrep; do
-    command -v "$tool" >/dev/null || fail "$tool is missing; apt install buildah debootstrap curl procps" 2
+    type -P "$tool" >/dev/null || fail "$tool is missing; apt install buildah debootstrap curl procps" 2
 done
 
 scratch=$(mktemp -d)
@@ -70,7 +70,7 @@ service = yaml.safe_load(sys.stdin)["services"]["bodyregion"]
 assert service["build"] in (".", {"context": "."}), "compose builds something else"
 assert service["read_only"] is True, "compose has a writable root"
 assert [port.rpartition(":")[2] for port in service["ports"]] == ["8000"], "compose publishes another port"
-print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])' <docker-compose.yml) || fail "docker-compose.yml is wrong."
+print(socket.create_server(("", 0)).getsockname()[1])' <docker-compose.yml) || fail "docker-compose.yml is wrong."
 buildah config --env "BODYREGION_PORT=$port" "$container"
 
 # On a read-only root; only buildah's own mark in /run, where the image's user cannot write, needs a place.
@@ -84,8 +84,7 @@ inside sh -c 'test "$(id -u)" = 10001 && for folder in . /tmp /var/tmp /run; do 
 started=$SECONDS
 inside "${command[@]}" >"$scratch/log" 2>&1 &
 service=$!
-until http_code=$(curl --silent --noproxy '*' --output /dev/null --write-out '%{http_code}' "localhost:$port/health") &&
-    [ "$http_code" = 200 ]; do
+until curl --silent --fail --noproxy '*' --output /dev/null "localhost:$port/health"; do
     if ! kill -0 "$service" 2>/dev/null || ((SECONDS - started >= 60)); then
         tail -n 50 "$scratch/log" >&2
         fail "the service is not healthy after $((SECONDS - started)) s."

@@ -65,10 +65,8 @@ def test_a_broken_or_missing_download_is_one_sentence_and_leaves_nothing(
     site: str, archive: Path, tmp_path: Path, name: str
 ) -> None:
     options: list[str | Path] = [
-        "--data-url",
-        f"{site}/{name}",
-        "--data-hash",
-        sha256(archive),
+        "--data",
+        f"{site}/{name}#{sha256(archive)}",
         "--cache",
         tmp_path / "cache",
     ]
@@ -85,8 +83,13 @@ def test_corrupt_content_is_not_used(site: str, tmp_path: Path) -> None:
 
 
 def test_a_download_trains_like_a_folder(site: str, archive: Path, data: Path, tmp_path: Path) -> None:
-    found = open_data(None, tmp_path, f"{site}/Phantoms.tar.gz", sha256(archive))
+    found = open_data(f"{site}/Phantoms.tar.gz#{sha256(archive)}", tmp_path)
     assert sorted(path.name for path in found.iterdir()) == sorted(path.name for path in data.iterdir())
+
+
+def test_a_url_without_a_checksum_is_refused(site: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="needs its checksum"):
+        open_data(f"{site}/Phantoms.tar.gz", tmp_path)
 
 
 def test_a_zip_and_a_tar_are_opened_once_and_found_again(data: Path, archive: Path, tmp_path: Path) -> None:
@@ -116,4 +119,4 @@ def test_what_is_no_data_is_one_sentence(tmp_path: Path, name: str) -> None:
     if name != "absent":
         (tmp_path / name).write_text("no pictures here")
     with pytest.raises(DataError, match=r"\.$"):
-        open_data(tmp_path / name, tmp_path / "cache", "", "")
+        open_data(str(tmp_path / name), tmp_path / "cache")

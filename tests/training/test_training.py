@@ -15,11 +15,22 @@ from training.config import ARTICLE
 from training.models import build
 from training.phantoms import write_data_set
 
-CHARTS = {"curves.png", "confusion.png", "recall.png"}
+CHARTS = {f"{name}.png" for name in ("curves", "confusion", "recall", "changes", "reliability", "strangeness")}
 
 
-def options(data: Path, base: Path) -> list[str | Path]:
-    return ["--data", data, "--runs", base / "runs", "--artifacts", base / "artifacts", "--cache", base / "cache"]
+def options(data: Path, base: Path, preset: str = "article") -> list[str | Path]:
+    return [
+        "--preset",
+        preset,
+        "--data",
+        data,
+        "--runs",
+        base / "runs",
+        "--artifacts",
+        base / "artifacts",
+        "--cache",
+        base / "cache",
+    ]
 
 
 def weights(artifacts: Path) -> list[np.ndarray]:
@@ -28,7 +39,7 @@ def weights(artifacts: Path) -> list[np.ndarray]:
 
 
 def test_the_article_network_is_the_published_one() -> None:
-    model = build(ARTICLE, classes=6)
+    model = build(ARTICLE, classes=6, steps_per_epoch=1)
     assert model.count_params() == 157_926
     assert [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")] == [
         "relu",
@@ -72,19 +83,20 @@ def epochs_done(runs: Path) -> int:
     return max((int(path.name) for path in runs.glob("*/resume/[0-9]*")), default=0)
 
 
-def test_a_run_killed_twice_ends_where_an_unbroken_one_ends(larger: Path, tmp_path: Path) -> None:
-    whole = run("training", *options(larger, tmp_path / "whole"))
+@pytest.mark.parametrize("preset", ["article", "robust"])
+def test_a_run_killed_twice_ends_where_an_unbroken_one_ends(larger: Path, tmp_path: Path, preset: str) -> None:
+    whole = run("training", *options(larger, tmp_path / "whole", preset))
     assert whole.returncode == 0, whole.stderr
     broken = tmp_path / "broken"
     for stop_after in (1, 3):
-        process = start("training", *options(larger, broken), output=tmp_path / "log")
+        process = start("training", *options(larger, broken, preset), output=tmp_path / "log")
         deadline = time.monotonic() + 120
         while epochs_done(broken / "runs") < stop_after and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not (broken / "artifacts" / "current").exists()
-    done = run("training", *options(larger, broken))
+    done = run("training", *options(larger, broken, preset))
     assert done.returncode == 0, done.stderr
     for one, two in zip(weights(tmp_path / "whole" / "artifacts"), weights(broken / "artifacts"), strict=True):
         assert np.array_equal(one, two)
@@ -119,6 +131,8 @@ def test_a_full_disk_is_one_sentence_and_what_was_published_stays(data: Path, ar
     )
     (tmp_path / "limited.py").write_text(script)
     arguments: list[str | Path] = [
+        "--preset",
+        "article",
         "--data",
         data,
         "--runs",
@@ -135,6 +149,6 @@ def test_a_full_disk_is_one_sentence_and_what_was_published_stays(data: Path, ar
 
 
 def test_an_unknown_preset_is_one_sentence(data: Path, tmp_path: Path) -> None:
-    done = run("training", *options(data, tmp_path), "--preset", "magic")
+    done = run("training", *options(data, tmp_path, "magic"))
     assert done.returncode == 2
-    assert done.stderr == "error: There is no preset magic; there is article.\n"
+    assert done.stderr == "error: There is no preset magic; there is article, robust.\n"

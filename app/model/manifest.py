@@ -1,0 +1,78 @@
+"""bundle.json: what a bundle says about itself."""
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+
+def _inside(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ValueError("a listed file lies outside the bundle")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_inside)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Input(_Part):
+    """What the model takes: uint8 (n, size, size, channels), shrunk the way `resample` names."""
+
+    size: int = Field(ge=1, le=1024)
+    channels: Literal[1] = 1
+    resample: str
+
+
+class Golden(_Part):
+    """A drawn picture and the answer computed for it at export, replayed at every start."""
+
+    file: FileName
+    probabilities: list[float]
+    ood_score: float | None = None
+
+
+class Ood(_Part):
+    """How strangers are told: a picture whose `ood_score` lies above `threshold` is refused."""
+
+    method: str
+    threshold: float = Field(gt=0, lt=1)
+    parameters: dict[str, float] = {}
+
+
+class Metric(_Part):
+    """A share with its 95 % interval and the number of pictures behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Manifest(_Part):
+    """bundle.json."""
+
+    format: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    version: str = ""
+    created: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    classes: list[str] = Field(min_length=2)
+    input: Input
+    files: dict[FileName, str] = {}
+    temperature: float = Field(default=1.0, gt=0)
+    ood: Ood | None = None
+    golden: list[Golden] = []
+    metrics: dict[str, Metric] = {}
+    data: dict[str, JsonValue] = {}
+    training: dict[str, JsonValue] = {}
+
+    def fingerprint(self) -> str:
+        """The version: first 12 hex digits of the sha256 of everything but `version` and `created`."""
+        content = self.model_dump_json(exclude={"version", "created"})
+        return hashlib.sha256(content.encode()).hexdigest()[:12]

@@ -1,0 +1,196 @@
+"""What the robust recipe is made of: changes, repainting, negatives, statistics, and the figures they give."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.model import bundle
+from app.model.bundle import CARD
+from tests.conftest import KINDS, train
+from tests.running import run
+from training import datasets, phantoms, split
+from training.augment import vary, warp
+from training.batches import Varied
+from training.changes import CHANGES
+from training.config import ROBUST
+from training.darkroom import Darkroom
+from training.dice import SIDE, Dice
+from training.split import Split
+from training.statistics import auroc, calibration_error, mean_share, share
+
+PICTURES = np.stack([phantoms.draw(kind, np.random.default_rng(1)) for kind in phantoms.KINDS])  # (6, 64, 64)
+
+
+@pytest.fixture(scope="module")
+def parts(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Split:
+    return split.make(datasets.load(data, 64, tmp_path_factory.mktemp("cache")), "blocked", 0)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_changes_pictures_and_not_their_kind(name: str) -> None:
+    changed = CHANGES[name](PICTURES)
+    assert changed.shape == PICTURES.shape
+    assert changed.dtype == np.uint8
+    assert not np.array_equal(changed, PICTURES)
+    assert np.array_equal(changed, CHANGES[name](PICTURES.copy()))
+
+
+def test_changes_do_what_they_are_called() -> None:
+    level = np.full((1, 64, 64), 100, np.uint8)
+    assert CHANGES["brighter"](level)[0, 0, 0] == 138
+    assert CHANGES["darker"](level)[0, 0, 0] == 62
+    assert CHANGES["low_contrast"](level)[0, 0, 0] == 106  # 30 + 76.5, rounded to even
+    assert CHANGES["gamma_2"](level)[0, 0, 0] == 39
+    assert CHANGES["background_black"](level)[0, 0, 0] == 0
+    assert np.array_equal(CHANGES["turned_180"](CHANGES["turned_180"](PICTURES)), PICTURES)
+
+
+def test_batches_depend_on_seed_epoch_and_number_alone(parts: Split) -> None:
+    one, other = Varied(parts, ROBUST), Varied(parts, ROBUST)
+    other.start(epoch=1)
+    other.start(epoch=0)
+    assert all(np.array_equal(a, b) for a, b in zip(one[0], other[0], strict=True))
+    other.start(epoch=1)
+    assert not np.array_equal(one[0][0], other[0][0])
+
+
+def test_a_batch_is_pictures_with_their_class_and_strangers_with_none(parts: Split) -> None:
+    batches = Varied(parts, ROBUST)
+    inputs, targets, weights = batches[0]
+    strangers = weights == ROBUST.negative_weight
+    assert inputs.shape == (len(weights), 64, 64, 1)
+    assert set(targets[strangers].ravel()) == {np.float32(1 / len(KINDS))}
+    assert set(targets[~strangers].max(axis=1)) == {1}
+    known = {picture.tobytes() for picture in batches.inputs}
+    untouched = np.mean([picture.tobytes() in known for picture in inputs[~strangers]])
+    assert untouched == pytest.approx(ROBUST.untouched / (1 - ROBUST.negatives), abs=0.02)
+
+
+def test_repainting_follows_the_body_and_leaves_other_classes_alone(parts: Split) -> None:
+    room = Darkroom(parts, parts.rows("train"))
+    heads, hands = (np.flatnonzero(room.names == name) for name in ("HeadCT", "Hand"))
+    depth = room.planes[heads, 0]
+    assert (depth[:, 32, 32] > depth[:, 32, 12]).all()
+    assert (depth[:, 0, 0] < 5).all()  # noise near the corner can stretch the outline
+    assert not room.planes[hands].any()
+
+
+def test_a_flat_picture_stays_flat_however_it_is_warped() -> None:
+    flat = np.full((20, SIDE, SIDE), 0.25, np.float32)
+    assert np.allclose(warp(Dice(np.random.default_rng(0), 20), flat, np.full((20, 1, 1), 0.25, np.float32)), 0.25)
+
+
+def test_varied_pictures_are_bytes_and_differ() -> None:
+    varied = vary(np.random.default_rng(0), PICTURES / np.float32(255))
+    assert varied.dtype == np.uint8
+    assert not np.array_equal(varied, vary(np.random.default_rng(1), PICTURES / np.float32(255)))
+
+
+def test_intervals_hold_their_value_and_narrow_with_n() -> None:
+    few, many = share(np.array([True] * 9 + [False])), share(np.array([True] * 900 + [False] * 100))
+    assert (few.low, few.high) == pytest.approx((0.5958, 0.9821), abs=1e-3)
+    assert few.low < many.low < 0.9 < many.high < few.high
+    assert share(np.ones(5, bool)).high == 1
+
+
+def test_a_sure_and_right_answer_is_calibrated_and_a_sure_and_wrong_one_is_not() -> None:
+    sure = np.full(100, 0.99, np.float32)
+    assert calibration_error(sure, np.ones(100, bool)).value == pytest.approx(0.01, abs=1e-6)
+    assert calibration_error(sure, np.zeros(100, bool)).value == pytest.approx(0.99, abs=1e-6)
+
+
+def test_ranking_counts_ties_as_half() -> None:
+    low, high = np.zeros(20, np.float32), np.ones(10, np.float32)
+    assert auroc(low, high).value == 1
+    assert auroc(high, low).value == 0
+    assert auroc(low, low).value == 0.5
+
+
+def test_mean_recall_counts_every_class_alike() -> None:
+    assert mean_share([np.ones(1000, bool), np.zeros(2, bool)]).value == 0.5
+
+
+def test_a_robust_bundle_publishes_every_figure_and_a_card_that_names_the_worst(robust: Path) -> None:
+    published = bundle.read(robust / "current")
+    metrics = published.manifest.metrics
+    assert {f"changed_{name}" for name in CHANGES} < set(metrics)
+    assert {
+        "test_accepted",
+        "external_mean_recall",
+        "external_accepted",
+        "out_accepted",
+        "off_protocol_wrong",
+        "auroc",
+    } < set(metrics)
+    assert {"external_accuracy_drawn", "out_accepted_CXR", "off_protocol_wrong_Hand_turned"} < set(metrics)
+    assert all(metric.low <= metric.value <= metric.high for metric in metrics.values())
+    card = published.path(CARD).read_text()
+    assert "Not a medical device" in card
+    assert "Where it fails" in card
+    assert "python -m training --preset robust --seed 0" in card
+
+
+def test_evaluate_prints_every_figure_beside_the_article(
+    robust: Path, artifacts: Path, data: Path, elsewhere: Path, tmp_path: Path
+) -> None:
+    both = tmp_path / "artifacts"
+    shutil.copytree((robust / "current").resolve(), both / (robust / "current").resolve().name)
+    shutil.copytree((artifacts / "current").resolve(), both / (artifacts / "current").resolve().name)
+    version = bundle.read(robust / "current").manifest.version
+    options: list[str | Path] = [
+        "--bundle",
+        version,
+        "--data",
+        data,
+        "--artifacts",
+        both,
+        "--cache",
+        tmp_path / "cache",
+    ]
+    done = run("training", "evaluate", *options, "--external", elsewhere, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert all(word in done.stdout for word in ("robust", "article", "external_mean_recall", "ms for 32"))
+    figures = json.loads((tmp_path / "out" / f"mednist-{version}.json").read_text())
+    published = bundle.read(robust / "current").manifest.metrics
+    assert figures["test_accuracy"]["value"] == published["test_accuracy"].value
+    assert figures["forward_milliseconds"]["1"] > 0
+    done = run("training", "robustness", *options, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in ("turned_90", "changed_worst"))
+
+
+def test_evaluating_on_other_pictures_than_the_listed_is_refused(robust: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    phantoms.write_data_set(other, KINDS, count=60, seed=5)
+    options: list[str | Path] = [
+        "--data",
+        other,
+        "--artifacts",
+        robust,
+        "--cache",
+        tmp_path / "cache",
+        "--out",
+        tmp_path / "out",
+    ]
+    done = run("training", "evaluate", *options)
+    assert done.returncode == 2
+    assert "missing or differ" in done.stderr
+
+
+def test_extra_pictures_join_their_class_a_new_class_or_the_strangers(data: Path, tmp_path: Path) -> None:
+    phantoms.write_data_set(tmp_path / "own", ["Hand", "CXR", "HeadCT"], count=30, seed=7)
+    (tmp_path / "own" / "HeadCT").rename(tmp_path / "own" / "none")
+    artifacts = train(data, tmp_path, "--preset", "article", "--extra", tmp_path / "own")
+    published = bundle.read(artifacts / "current")
+    assert published.manifest.classes == [*KINDS, "CXR"]
+    listing = gzip.decompress(published.path("manifest.csv.gz").read_bytes()).decode().splitlines()
+    for kind in ("Hand", "CXR", "none"):
+        rows = [line.split(",") for line in listing if line.startswith(f"extra/{kind}/")]
+        assert len(rows) == 30
+        assert {row[1] for row in rows} == {kind}
+        assert {row[2] for row in rows} == {"train", "val", "test"}
+    assert "test_none_accepted" in published.manifest.metrics

@@ -1,0 +1,68 @@
+"""Pictures in another position, on another display, softer or noisier. float32 (n, SIDE, SIDE), 0…1."""
+
+import numpy as np
+
+from app.imaging import Pixels
+from training.dice import COLUMNS, ROWS, SIDE, Dice, Greys, border, stretched
+
+TURN, INVERT, ELASTIC = 0.45, 0.2, 2.5  # share turned by quarters, share inverted, most pixels of bending
+ZOOM, STRETCH = (0.65, 2.0), 0.2  # people crop to what they look at, and every shape is squashed to a square
+
+
+def vary(rng: np.random.Generator, pictures: Greys) -> Pixels:
+    """The same pictures, each seen otherwise, as uint8."""
+    dice = Dice(rng, len(pictures))
+    fill = np.where(dice.chance(0.85), border(pictures), dice.uniform(0, 1))
+    varied = _grain(dice, _display(dice, warp(dice, pictures, fill)))
+    return (np.clip(varied, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def warp(dice: Dice, pictures: Greys, fill: Greys, turn: float = TURN, zoom: tuple[float, float] = ZOOM) -> Greys:
+    """Turned, mirrored, zoomed, stretched, shifted and bent; what comes from outside is `fill`, (n, 1, 1)."""
+    quarters = np.pi / 2 * dice.rng.integers(0, 4, (dice.n, 1, 1)) * dice.chance(turn)
+    angle = np.deg2rad(dice.rng.normal(0, 10, (dice.n, 1, 1))) + quarters
+    scale, stretch = dice.log_uniform(*zoom), np.exp(dice.rng.normal(0, STRETCH, (dice.n, 1, 1)))
+    mirror = dice.rng.choice([-1, 1], (dice.n, 1, 1))
+    across = np.cos(angle) * mirror / scale / stretch, -np.sin(angle) / scale / stretch
+    down = np.sin(angle) * mirror / scale * stretch, np.cos(angle) / scale * stretch
+    x, y, bend = COLUMNS - (SIDE - 1) / 2, ROWS - (SIDE - 1) / 2, dice.uniform(0, ELASTIC)
+    columns, rows = (
+        (a * x + b * y).astype(np.float32) + (SIDE - 1) / 2 + dice.uniform(-7, 7) + bend * dice.clouds(4)
+        for a, b in (across, down)
+    )
+    return sample(pictures - fill, rows, columns) + fill
+
+
+def sample(pictures: Greys, rows: Greys, columns: Greys) -> Greys:
+    """Each picture at fractional positions (n, SIDE, SIDE), linearly interpolated; zero outside."""
+    side = SIDE + 2
+    padded = np.pad(pictures, ((0, 0), (1, 1), (1, 1))).ravel()
+    rows, columns = (np.clip(axis + 1, 0, SIDE + 0.999) for axis in (rows, columns))
+    top, left = np.floor(rows), np.floor(columns)
+    below, right = rows - top, columns - left
+    first = (np.arange(len(pictures), dtype=np.int32) * side * side)[:, np.newaxis, np.newaxis]
+    corner = top.astype(np.int32) * side + left.astype(np.int32) + first
+    upper = padded[corner] * (1 - right) + padded[corner + 1] * right
+    lower = padded[corner + side] * (1 - right) + padded[corner + side + 1] * right
+    return upper * (1 - below) + lower * below
+
+
+def _display(dice: Dice, pictures: Greys) -> Greys:
+    """Another display: background to black, stretch, gamma, contrast and brightness, inversion."""
+    greys = np.where(dice.chance(0.25), np.clip(pictures - border(pictures), 0, 1), pictures)
+    greys = np.where(dice.chance(0.4), stretched(greys, least=0.05), greys)
+    greys = np.clip(greys, 0, 1) ** dice.log_uniform(0.45, 2.2)
+    other = np.clip(greys * dice.uniform(0.25, 1.5) + dice.uniform(-0.2, 0.3), 0, 1)
+    kept = other.std((1, 2), keepdims=True) > 0.2 * greys.std((1, 2), keepdims=True)  # not washed out entirely
+    greys = np.where(dice.chance(0.5) & kept, other, greys)
+    return np.where(dice.chance(INVERT), 1 - greys, greys)
+
+
+def _grain(dice: Dice, pictures: Greys) -> Greys:
+    """Softer or sharper, then noise."""
+    soft = np.pad(pictures, ((0, 0), (2, 2), (2, 2)), mode="edge")
+    for _ in range(2):  # the binomial filter 1 2 1, twice each way
+        soft = (soft[:, :-2] + 2 * soft[:, 1:-1] + soft[:, 2:]) / 4
+        soft = (soft[:, :, :-2] + 2 * soft[:, :, 1:-1] + soft[:, :, 2:]) / 4
+    pictures = pictures + (soft - pictures) * dice.uniform(-0.8, 1.2) * dice.chance(0.6)
+    return pictures + dice.noise() * dice.uniform(0, 0.08) * dice.chance(0.4)

@@ -1,0 +1,63 @@
+"""Shares, calibration and ranking, each with a 95 % interval and the number of pictures behind it."""
+
+from collections.abc import Callable
+from math import sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+from app.model.classifier import Floats
+from app.model.manifest import Metric
+
+Z = 1.959964  # 95 %, two-sided
+RESAMPLES = 500
+BINS = 15
+
+Flags = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
+
+
+def share(hits: Flags) -> Metric:
+    """The share of true values with Wilson's interval (J. Am. Stat. Assoc. 22:209, 1927)."""
+    n, p = len(hits), float(np.mean(hits))
+    z = Z**2 / n
+    middle, reach = (p + z / 2) / (1 + z), Z * sqrt(p * (1 - p) / n + z / (4 * n)) / (1 + z)
+    return Metric(value=p, low=min(p, max(0.0, middle - reach)), high=max(p, min(1.0, middle + reach)), n=n)
+
+
+def bootstrapped(figure: Callable[..., float], *sizes: int) -> Metric:
+    """`figure` of positions in groups of these sizes, with a percentile interval; groups are resampled separately."""
+    rng = np.random.default_rng(0)
+    again = [figure(*(rng.integers(0, size, size) for size in sizes)) for _ in range(RESAMPLES)]
+    low, high = np.quantile(again, [0.025, 0.975])
+    return Metric(value=figure(*map(np.arange, sizes)), low=float(low), high=float(high), n=sum(sizes))
+
+
+def mean_share(groups: list[Flags]) -> Metric:
+    """The mean of the groups' shares, each group counting alike whatever its size."""
+    return bootstrapped(
+        lambda *chosen: float(np.mean([np.mean(hits[rows]) for hits, rows in zip(groups, chosen, strict=True)])),
+        *map(len, groups),
+    )
+
+
+def calibration_error(confidence: Floats, right: Flags) -> Metric:
+    """Expected calibration error over equal bins of the confidence (Guo et al., ICML 2017)."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+
+    def error(rows: Indices) -> float:
+        gap = right[rows].astype(float) - confidence[rows]
+        return float(np.abs(np.bincount(bins[rows], gap, BINS)).sum() / len(rows))
+
+    return bootstrapped(error, len(confidence))
+
+
+def auroc(familiar: Floats, strange: Floats) -> Metric:
+    """The chance that a stranger scores higher than a familiar picture; a tie counts half."""
+
+    def area(one: Indices, other: Indices) -> float:
+        ordered, scores = np.sort(familiar[one]), strange[other]
+        below, upto = np.searchsorted(ordered, scores, "left"), np.searchsorted(ordered, scores, "right")
+        return float(np.mean((below + upto) / 2) / len(ordered))
+
+    return bootstrapped(area, len(familiar), len(strange))

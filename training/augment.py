@@ -6,7 +6,7 @@ from app.imaging import Pixels
 from training.dice import COLUMNS, ROWS, SIDE, Dice, Greys, border, stretched
 
 TURN, INVERT, ELASTIC = 0.45, 0.2, 2.5  # share turned by quarters, share inverted, most pixels of bending
-ZOOM, STRETCH = (0.65, 2.0), 0.2  # people crop to what they look at, and every shape is squashed to a square
+ZOOM, STRETCH = (0.65, 1.7), 0.12  # range of scales; spread of the ratio of width to height, as its logarithm
 
 
 def vary(rng: np.random.Generator, pictures: Greys) -> Pixels:

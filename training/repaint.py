@@ -16,7 +16,7 @@ from app.imaging import Pixels
 from training.dice import COLUMNS, ROWS, Dice, Greys, Mask, border
 
 AIR, GAS, LUNG, FAT = -1000.0, -900.0, (-900.0, -750.0), (-130.0, -60.0)  # Hounsfield units
-SHARE, LUNG_WINDOWS = 0.65, 0.25  # of the pictures that can be repainted; of the windows
+SHARE = 0.65  # of the pictures that can be repainted
 VISIBLE = 12  # grey levels above the border that count as tissue
 DIRECTIONS = 24  # half-planes whose meeting is the body's outline
 DEPTH_STEPS = 4  # levels a pixel of depth, in the stored plane
@@ -94,9 +94,8 @@ def _shown(dice: Dice, body: Body, hounsfield: Greys) -> Greys:
     """Through a random window: what lies outside the body is air, save tables and clothes where they show."""
     beside = np.where((body.tissue > 0.05) & dice.chance(0.7), body.tissue * 600 - 200, AIR)
     values = np.where(body.inside, hounsfield, beside) + dice.noise() * dice.uniform(0, 40)
-    lung = dice.chance(LUNG_WINDOWS)
-    width = np.where(lung, dice.uniform(900, 2000), dice.log_uniform(120, 2500))
-    level = np.where(lung, dice.uniform(-800, -400), dice.uniform(-0.4, 0.1) * width + dice.uniform(0, 80))
+    width = dice.log_uniform(120, 2500)
+    level = dice.uniform(-0.4, 0.1) * width + dice.uniform(0, 80)
     return np.clip((values - level) / width + 0.5, 0, 1)
 
 

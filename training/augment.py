@@ -5,7 +5,8 @@ import numpy as np
 from app.imaging import Pixels
 from training.dice import COLUMNS, ROWS, SIDE, Dice, Greys, border, stretched
 
-TURN, INVERT, ELASTIC = 0.45, 0.2, 2.5  # share turned by quarters, share inverted, most pixels of bending
+STILL, TURN, INVERT = 0.3, 0.45, 0.2  # shares left in place, turned by quarters, inverted
+ELASTIC = 2.5  # most pixels of bending
 ZOOM, STRETCH = (0.65, 1.7), 0.12  # range of scales; spread of the ratio of width to height, as its logarithm
 
 
@@ -13,7 +14,8 @@ def vary(rng: np.random.Generator, pictures: Greys) -> Pixels:
     """The same pictures, each seen otherwise, as uint8."""
     dice = Dice(rng, len(pictures))
     fill = np.where(dice.chance(0.85), border(pictures), dice.uniform(0, 1))
-    varied = _grain(dice, _display(dice, warp(dice, pictures, fill)))
+    moved = np.where(dice.chance(STILL), pictures, warp(dice, pictures, fill))
+    varied = _grain(dice, _display(dice, moved))
     return (np.clip(varied, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
@@ -52,7 +54,7 @@ def _display(dice: Dice, pictures: Greys) -> Greys:
     greys = np.where(dice.chance(0.25), np.clip(pictures - border(pictures), 0, 1), pictures)
     greys = np.where(dice.chance(0.4), stretched(greys, least=0.05), greys)
     greys = np.clip(greys, 0, 1) ** dice.log_uniform(0.45, 2.2)
-    other = np.clip(greys * dice.uniform(0.25, 1.5) + dice.uniform(-0.2, 0.3), 0, 1)
+    other = np.clip(greys * dice.log_uniform(0.2, 1.5) + dice.uniform(-0.2, 0.3), 0, 1)
     kept = other.std((1, 2), keepdims=True) > 0.2 * greys.std((1, 2), keepdims=True)  # not washed out entirely
     greys = np.where(dice.chance(0.5) & kept, other, greys)
     return np.where(dice.chance(INVERT), 1 - greys, greys)

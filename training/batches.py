@@ -14,7 +14,6 @@ from training.darkroom import Darkroom
 from training.split import Split
 
 Targets = npt.NDArray[np.float32]  # (n, classes)
-Weights = npt.NDArray[np.float32]  # (n,)
 
 
 class Shuffled(keras.utils.PyDataset):  # type: ignore[misc]

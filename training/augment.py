@@ -5,7 +5,8 @@ import numpy as np
 from app.imaging import Pixels
 from training.dice import COLUMNS, ROWS, SIDE, Dice, Greys, border, stretched
 
-STILL, TURN, INVERT = 0.3, 0.45, 0.2  # shares left in place, turned by quarters, inverted
+TURN, INVERT = 0.45, 0.2  # shares turned by quarters, inverted
+KNOTS = 6  # of a random grey curve
 ELASTIC = 2.5  # most pixels of bending
 ZOOM, STRETCH = (0.65, 1.7), 0.12  # range of scales; spread of the ratio of width to height, as its logarithm
 
@@ -14,8 +15,7 @@ def vary(rng: np.random.Generator, pictures: Greys) -> Pixels:
     """The same pictures, each seen otherwise, as uint8."""
     dice = Dice(rng, len(pictures))
     fill = np.where(dice.chance(0.85), border(pictures), dice.uniform(0, 1))
-    moved = np.where(dice.chance(STILL), pictures, warp(dice, pictures, fill))
-    varied = _grain(dice, _display(dice, moved))
+    varied = _grain(dice, _display(dice, warp(dice, pictures, fill)))
     return (np.clip(varied, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
@@ -50,7 +50,8 @@ def sample(pictures: Greys, rows: Greys, columns: Greys) -> Greys:
 
 
 def _display(dice: Dice, pictures: Greys) -> Greys:
-    """Another display: background to black, stretch, gamma, contrast and brightness, inversion."""
+    """Another display: a random curve, background to black, stretch, gamma, contrast and brightness, inversion."""
+    pictures = np.where(dice.chance(0.3), _curved(dice, pictures), pictures)
     greys = np.where(dice.chance(0.25), np.clip(pictures - border(pictures), 0, 1), pictures)
     greys = np.where(dice.chance(0.4), stretched(greys, least=0.05), greys)
     greys = np.clip(greys, 0, 1) ** dice.log_uniform(0.45, 2.2)
@@ -58,6 +59,16 @@ def _display(dice: Dice, pictures: Greys) -> Greys:
     kept = other.std((1, 2), keepdims=True) > 0.2 * greys.std((1, 2), keepdims=True)  # not washed out entirely
     greys = np.where(dice.chance(0.5) & kept, other, greys)
     return np.where(dice.chance(INVERT), 1 - greys, greys)
+
+
+def _curved(dice: Dice, pictures: Greys) -> Greys:
+    """Through a rising curve of KNOTS straight pieces, from black to white."""
+    heights = np.cumsum(np.exp(dice.rng.normal(0, 1, (dice.n, KNOTS))).astype(np.float32), axis=1)
+    heights = np.pad(heights, ((0, 0), (1, 0))) / heights[:, -1:]
+    place, picture = np.clip(pictures, 0, 1) * KNOTS, np.arange(dice.n)[:, np.newaxis, np.newaxis]
+    piece = np.minimum(place.astype(int), KNOTS - 1)
+    low, high = heights[picture, piece], heights[picture, piece + 1]
+    return low + (high - low) * (place - piece)
 
 
 def _grain(dice: Dice, pictures: Greys) -> Greys:

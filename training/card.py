@@ -80,14 +80,14 @@ def _failures(manifest: Manifest) -> str:
         if rows:
             pick = max if prefix in ("off_protocol_wrong_", "out_accepted_") else min
             key = pick(rows, key=lambda key: rows[key].value)
-            worst.append(f"- {title}: worst is {key[len(prefix) :]}, {_percent(rows[key])} of {rows[key].n:,}.")
+            worst.append(f"- {title}: worst is {key[len(prefix) :]}, {percent(rows[key])} of {rows[key].n:,}.")
     return "## Where it fails\n\n" + "\n".join(worst)
 
 
 def _table(rows: dict[str, Metric]) -> str:
-    lines = [f"| {title} | {_percent(metric)} | {metric.n:,} |" for title, metric in rows.items()]
+    lines = [f"| {title} | {percent(metric)} | {metric.n:,} |" for title, metric in rows.items()]
     return "\n".join(["| figure | value (95 % interval) | pictures |", "|---|---|---|", *lines])
 
 
-def _percent(metric: Metric) -> str:
+def percent(metric: Metric) -> str:
     return f"{metric.value:.2%} ({metric.low:.2%} – {metric.high:.2%})"

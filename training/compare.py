@@ -13,6 +13,7 @@ from app.model.bundle import Bundle
 from app.model.classifier import Classifier
 from app.model.manifest import Metric
 from training import report, split
+from training.card import percent
 from training.config import ARTICLE
 from training.datasets import Pictures
 from training.evaluate import Evaluation, evaluate, forward_milliseconds
@@ -48,7 +49,7 @@ def _judge(chosen: Bundle, pictures: Pictures, external: Path | None, out: Path)
     found = evaluate(Classifier(chosen), parts, elsewhere)
     judged = Judged(chosen, found, forward_milliseconds(chosen.folder))
     report.charts(found, elsewhere, manifest.classes, out / chosen.title)
-    report.mistakes(pictures, parts.rows("test"), found.test, out / chosen.title)
+    report.mistakes(found, parts, elsewhere, out / chosen.title)
     figures = {name: metric.model_dump() for name, metric in found.metrics.items()}
     cost = {"parameters": manifest.training["parameters"], "forward_milliseconds": judged.milliseconds}
     (out / f"{chosen.title}.json").write_text(json.dumps(figures | cost, indent=1))
@@ -84,4 +85,4 @@ def changes_table(judged: list[Judged]) -> Table:
 
 
 def _cell(metric: Metric | None) -> str:
-    return f"{metric.value:.2%} ({metric.low:.2%} – {metric.high:.2%})" if metric else "–"
+    return percent(metric) if metric else "–"

@@ -49,13 +49,13 @@ class Robust(Preset):
     """Most pictures changed, strangers among them, a fixed schedule; the last epoch is the result."""
 
     weight_decay: float
+    dropout: float  # share of the last convolution's maps left out, another share for each picture
     warmup: float  # share of all steps in which the learning rate rises; it falls as a cosine afterwards
     untouched: float  # share of a batch that is shown as it is
     negatives: float  # share of a batch that is none of the classes, with a uniform target …
     negative_weight: float  # … and this weight in the loss
     pool: int  # negatives drawn, once, at most one for each picture; each is changed anew whenever it is used
     material: int  # training pictures that negatives are made from
-    passing: float  # share of freshly drawn negatives that the threshold accepts
 
 
 # "Disease Classification using Medical MNIST": 32 × 32, seven layers, 157,926 parameters, early stopping,
@@ -74,22 +74,22 @@ ARTICLE = Article(
 )
 
 # Repainted and varied pictures, drawn strangers, free energy as score; README.md beside this file tells how it came about.
-# `python -m training`: 20 minutes on two cores; 99.91 % on the blocked test split, 98.5 % with it changed (worst 94.5 %),
-# mean recall 93.8 % on pictures from elsewhere.
+# `python -m training --seed 1`: half an hour on two cores; 99.96 % on the blocked test split, 98.8 % with it changed (worst
+# 95.4 %), mean recall 99.2 % on pictures from elsewhere.
 ROBUST = Robust(
     name="robust",
     size=64,
     batch_size=256,
-    max_epochs=12,
+    max_epochs=16,
     learning_rate=2e-3,
     weight_decay=0.02,
+    dropout=0.1,
     warmup=0.05,
-    untouched=0.3,
+    untouched=0.25,
     negatives=0.27,
     negative_weight=0.5,
     pool=24_000,
     material=4_000,
-    passing=0.1,  # see README.md beside this file
 )
 
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in (ARTICLE, ROBUST)}

@@ -34,6 +34,19 @@ def make_deterministic(seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
+class Reseed(keras.callbacks.Callback):  # type: ignore[misc]
+    """Makes what dropout draws a function of seed and epoch, which saved weights do not tell."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.seed_generator.state.assign((self.seed, epoch << 16))  # the second counts draws
+
+
 class Resume(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps weights, optimiser, history and the other callbacks' counters of the last whole epoch.
 
@@ -128,7 +141,13 @@ def fit(
                 validation_batch_size=VALIDATION_BATCH,
                 epochs=preset.max_epochs,
                 initial_epoch=done,
-                callbacks=[keras.callbacks.TensorBoard(run / LOGS, write_graph=False), *patient, resume, stop],
+                callbacks=[
+                    Reseed(split.seed),
+                    keras.callbacks.TensorBoard(run / LOGS, write_graph=False),
+                    *patient,
+                    resume,
+                    stop,
+                ],
                 verbose=verbose,
                 shuffle=False,  # the batches are shuffled already
             )

@@ -46,6 +46,7 @@ def _robust(preset: Robust, classes: int, steps: int) -> keras.Model:
     for filters, kernel, stride in BODY:
         x = layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.98)(x))
+    x = layers.SpatialDropout2D(preset.dropout)(x)
     evidence = layers.Conv2D(classes, 1)(x)  # (n, size / 16, size / 16, classes)
     model = keras.Model(inputs, layers.GlobalAveragePooling2D()(evidence), name=preset.name)
     warmup = int(steps * preset.warmup)

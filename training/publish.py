@@ -71,7 +71,7 @@ def publish(
         report.charts(found, elsewhere, classes, folder / CHARTS)
         report.curves(history, folder / CHARTS)
         copytree(folder / CHARTS, run / CHARTS, dirs_exist_ok=True)
-        report.mistakes(split.pictures, split.rows("test"), found.test, run)
+        report.mistakes(found, split, elsewhere, run)
         final = staged.manifest.model_copy(update={"metrics": found.metrics})
         (folder / CARD).write_text(card.write(final))
         sealed = bundle.seal(folder, final)

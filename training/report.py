@@ -12,14 +12,15 @@ from matplotlib.figure import Figure
 
 from app.imaging import Pixels
 from app.model.manifest import Metric
-from training.datasets import Pictures
+from training.changes import CHANGES
+from training.datasets import NONE, Indices
 from training.evaluate import Evaluation, Metrics, Scores
 from training.external import External
 from training.fit import History
 from training.split import Split
 from training.statistics import BINS
 
-PER_CLASS, MOST_MISTAKES = 6, 24
+PER_CLASS, MOST_MISTAKES = 6, 48
 
 
 def samples(split: Split, folder: Path) -> None:
@@ -32,14 +33,28 @@ def samples(split: Split, folder: Path) -> None:
     )
 
 
-def mistakes(pictures: Pictures, rows: np.ndarray, scores: Scores, folder: Path) -> None:
-    """The most confident mistakes, each with its answer, its confidence and the truth."""
-    worst = scores.mistakes()[:MOST_MISTAKES]
+def mistakes(found: Evaluation, split: Split, external: External | None, folder: Path) -> None:
+    """The surest mistakes on the test split, under the worst change of it, and elsewhere. Never in the bundle."""
+    pictures, rows = split.pictures.inputs, split.rows("test")
+    names = np.array([*split.pictures.classes, NONE])  # STRANGER is the last
+    _wrong(pictures[rows], names, found.test, found.test.mistakes(), folder / "mistakes.png")
+    change, scores = min(found.changed.items(), key=lambda item: item[1].right.mean())
+    changed = CHANGES[change](pictures[rows, :, :, 0])[..., np.newaxis]
+    _wrong(changed, names, scores, scores.mistakes(), folder / f"mistakes_{change}.png")
+    if found.external and external:
+        judged = found.external
+        worst = [row for row in judged.mistakes() if judged.accepted[row] or external.groups[row] == "in"]
+        _wrong(external.inputs, names, judged, np.array(worst, int), folder / "mistakes_elsewhere.png")
+
+
+def _wrong(pictures: Pixels, names: np.ndarray, scores: Scores, rows: Indices, path: Path) -> None:
+    """Each with its answer, its confidence, whether it was refused, and the truth."""
     titles = [
-        f"{pictures.classes[scores.predicted[row]]} {scores.confidence[row]:.2f}\nis {pictures.classes[scores.labels[row]]}"
-        for row in worst
+        f"{names[scores.predicted[row]]} {scores.confidence[row]:.2f}{'' if scores.accepted[row] else ', refused'}\n"
+        f"is {names[scores.labels[row]]}"
+        for row in rows[:MOST_MISTAKES]
     ]
-    _montage(pictures.inputs[rows[worst]], titles, folder / "mistakes.png")
+    _montage(pictures[rows[:MOST_MISTAKES]], titles, path)
 
 
 def curves(history: History, folder: Path) -> None:

@@ -61,3 +61,11 @@ def auroc(familiar: Floats, strange: Floats) -> Metric:
         return float(np.mean((below + upto) / 2) / len(ordered))
 
     return bootstrapped(area, len(familiar), len(strange))
+
+
+def equal_error(familiar: Floats, strange: Floats) -> float:
+    """The score above which as large a share of the familiar lies as of the strange lies at or below it."""
+    scores = np.sort(np.concatenate([familiar, strange]))
+    above = 1 - np.searchsorted(np.sort(familiar), scores, "right") / len(familiar)
+    below = np.searchsorted(np.sort(strange), scores, "right") / len(strange)
+    return float(scores[np.argmin(np.abs(above - below))])

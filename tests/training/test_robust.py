@@ -20,7 +20,7 @@ from training.config import ROBUST
 from training.darkroom import Darkroom
 from training.dice import SIDE, Dice
 from training.split import Split
-from training.statistics import auroc, calibration_error, mean_share, share
+from training.statistics import auroc, calibration_error, equal_error, mean_share, share
 
 PICTURES = np.stack([phantoms.draw(kind, np.random.default_rng(1)) for kind in phantoms.KINDS])  # (6, 64, 64)
 
@@ -110,6 +110,13 @@ def test_ranking_counts_ties_as_half() -> None:
     assert auroc(low, low).value == 0.5
 
 
+def test_the_equal_error_rate_lies_where_as_many_are_turned_away_as_let_in() -> None:
+    familiar, strange = np.arange(0, 100, dtype=np.float32), np.arange(80, 180, dtype=np.float32)
+    threshold = equal_error(familiar, strange)
+    assert np.mean(familiar > threshold) == pytest.approx(np.mean(strange <= threshold), abs=0.01)
+    assert 88 <= threshold <= 91
+
+
 def test_mean_recall_counts_every_class_alike() -> None:
     assert mean_share([np.ones(1000, bool), np.zeros(2, bool)]).value == 0.5
 
@@ -128,6 +135,7 @@ def test_a_robust_bundle_publishes_every_figure_and_a_card_that_names_the_worst(
     } < set(metrics)
     assert {"external_accuracy_drawn", "out_accepted_CXR", "off_protocol_wrong_Hand_turned"} < set(metrics)
     assert all(metric.low <= metric.value <= metric.high for metric in metrics.values())
+    assert list((robust.parent / "runs").glob("*/mistakes_elsewhere.png"))
     card = published.path(CARD).read_text()
     assert "Not a medical device" in card
     assert "Where it fails" in card

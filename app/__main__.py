@@ -3,7 +3,6 @@
 Exit codes: 0 done, 2 wrong use or data, 3 the bundle is missing or cannot be trusted, 130 interrupted.
 """
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -16,6 +15,8 @@ from rich.table import Table
 
 from app import logs, settings
 from app.model import bundle
+from app.server import bind
+from app.workers import Workers
 
 WRONG_USE, BAD_BUNDLE, INTERRUPTED = 2, 3, 130
 
@@ -31,18 +32,18 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; else BODYREGION_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; else BODYREGION_PORT.")] = None,
     folder: Annotated[Path | None, typer.Option("--bundle", help="Bundle to serve; else BODYREGION_BUNDLE.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; else BODYREGION_WORKERS.")] = None,
 ) -> None:
-    """Answer pictures over HTTP until told to stop."""
-    chosen = settings.load(host=host, port=port, bundle=folder)
+    """Answer pictures over HTTP until told to stop; SIGHUP looks for another bundle."""
+    chosen = settings.load(host=host, port=port, bundle=folder, workers=workers)
     bundle.read(chosen.bundle)  # what cannot be trusted is known before the seconds that importing Keras takes
     logs.configure(chosen.log_level)
-    from app.main import create_app  # here, because Keras takes seconds to import
-    from app.server import Server
+    if chosen.workers > 1:
+        raise typer.Exit(Workers(chosen).run())
+    with bind(chosen.host, chosen.port) as address:
+        from app.worker import work  # here, because Keras takes seconds to import
 
-    server = Server(create_app(chosen), chosen)
-    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(server.run_app())
-    raise typer.Exit(INTERRUPTED if server.interrupted else 0)
+        raise typer.Exit(work(address, chosen))
 
 
 @cli.command()

@@ -1,6 +1,6 @@
 """The application: what happens at start and at stop, and which routes there are."""
 
-import os
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,36 +8,46 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from app.api import errors, explain, health, metrics, predict
+from app.api.limits import Budget, Limits, Turnstile
+from app.api.reload import Reload
 from app.api.service import Service
-from app.api.uploads import Limits
 from app.model import bundle
 from app.model.batching import Batcher
-from app.model.classifier import Classifier
-from app.settings import Settings
+from app.model.classifier import ready
+from app.settings import Settings, usable_cores
+
+BODIES = 2  # largest requests whose bodies may be held at a time
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The service on the bundle `settings` names. Raises BundleError where that cannot be trusted."""
     opened = bundle.read(settings.bundle)
-    series = metrics.Metrics(opened.manifest)
+    series = metrics.Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Decoding is bounded work: a 40 megapixel picture takes 300 MB while it lasts.
-        to_thread.current_default_thread_limiter().total_tokens = len(os.sched_getaffinity(0))
-        batcher = Batcher(Classifier(opened), settings.max_queue)
-        app.state.service = Service(opened, batcher, _limits(settings), series)
+        to_thread.current_default_thread_limiter().total_tokens = usable_cores()
+        cores = max(1, usable_cores() // settings.workers)
+        batcher = Batcher(ready(opened, cores), settings.max_queue, series.batch_size.observe)
+        budget = Budget(BODIES * settings.max_request_bytes)
+        app.state.service = service = Service(batcher, _limits(settings), series, budget)
+        app.state.reload = Reload(service, settings.bundle, cores)
+        series.serves(None, opened.manifest)
+        following = asyncio.create_task(app.state.reload.run())
         yield
-        batcher.close()
+        following.cancel()
+        await service.batcher.close()
 
     app = FastAPI(
         title="bodyregion",
         summary="Which body region a radiology picture shows. Not a medical device.",
-        version=opened.manifest.version,
+        version="1",
         lifespan=lifespan,
         redoc_url=None,
     )
-    app.add_middleware(metrics.Observed, metrics=series, model_version=opened.manifest.version)
+    app.add_middleware(Turnstile, routes={route.path for part in (predict, explain) for route in part.router.routes})
+    app.add_middleware(metrics.Observed, metrics=series)
     errors.install(app)
     for part in (predict, explain, health, metrics):
         app.include_router(part.router)

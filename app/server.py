@@ -1,8 +1,12 @@
 """uvicorn, taught to leave politely."""
 
+import asyncio
+import gc
+import os
 import signal
 import socket
 from math import ceil
+from multiprocessing import parent_process
 from time import monotonic
 from types import FrameType
 
@@ -12,7 +16,7 @@ from fastapi import FastAPI
 
 from app.settings import Settings, SettingsError
 
-log = structlog.get_logger("bodyregion.server")
+log = structlog.get_logger()
 
 
 class Server(uvicorn.Server):
@@ -33,20 +37,23 @@ class Server(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=False,  # nobody's address is used
                 timeout_graceful_shutdown=ceil(settings.drain_seconds / 2),
             )
         )
 
-    async def run_app(self) -> None:
-        """Take the address, load and check the model, then listen. Raises SettingsError or BundleError."""
-        with bind(self.config.host, self.config.port) as address:
-            async with self._app.router.lifespan_context(self._app):
-                await self.serve([address])
+    async def run_app(self, address: socket.socket) -> None:
+        """Load and check the model, then listen. Raises BundleError."""
+        async with self._app.router.lifespan_context(self._app):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._app.state.reload.now)
+            gc.collect()
+            gc.freeze()  # what was imported stays: without this a full collection stops every request for 0.2 s
+            await self.serve([address])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
-        log.info("ready", address=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        log.info("ready", pid=os.getpid(), address=f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig == signal.SIGTERM and self._leave_at is None:
@@ -58,15 +65,23 @@ class Server(uvicorn.Server):
             self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
+        if (parent := parent_process()) and not parent.is_alive():
+            self.should_exit = True
         if self._leave_at is not None and monotonic() >= self._leave_at:
             self.should_exit = True
         return await super().on_tick(counter)
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A socket that holds the address but does not listen yet: a taken port is known before the model is loaded."""
+def bind(host: str, port: int, shared: bool = False) -> socket.socket:
+    """A socket that holds the address but does not listen yet: a taken port is known before the model is loaded.
+
+    Where it is `shared`, each worker listens on a socket of its own and the kernel deals the connections out evenly;
+    with one socket for all, whoever wakes first takes more than a share. Raises SettingsError.
+    """
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         bound.bind((host, port))
     except OSError as error:

@@ -66,7 +66,11 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    limits = {"BODYREGION_MAX_UPLOAD_BYTES": "1000000", "BODYREGION_MAX_BATCH_FILES": "40"}
+    limits = {
+        "BODYREGION_MAX_UPLOAD_BYTES": "1000000",
+        "BODYREGION_MAX_BATCH_FILES": "40",
+        "BODYREGION_MAX_QUEUE": "200",
+    }
     with serving(artifacts / "current", tmp_path_factory.mktemp("server") / "log", **limits) as started:
         yield started
 

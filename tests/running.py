@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +64,14 @@ def serving(bundle: Path, output: Path, **environment: str) -> Iterator[Server]:
         process.wait()
 
 
+def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Look again and again until it holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to hold"
+        time.sleep(0.05)
+
+
 def _address(process: subprocess.Popen[bytes], output: Path) -> str:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
@@ -76,4 +84,4 @@ def _address(process: subprocess.Popen[bytes], output: Path) -> str:
 
 def _environment(changes: dict[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BODYREGION_")}
-    return kept | {"COLUMNS": "120", "BODYREGION_DRAIN_SECONDS": "0"} | changes
+    return kept | {"COLUMNS": "120", "BODYREGION_DRAIN_SECONDS": "0", "BODYREGION_WORKERS": "1"} | changes

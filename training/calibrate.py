@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging import Pixels
-from app.model.classifier import CHUNK, Floats
+from app.model.classifier import Floats
 from training import augment
 from training.changes import CHANGES
 from training.config import Preset, Robust
@@ -16,6 +16,7 @@ from training.models import served
 from training.split import Split
 from training.statistics import equal_error
 
+CHUNK = 256  # pictures a forward pass
 DRAWN = 6_000  # negatives the threshold is read from
 TEMPERATURES = np.exp(np.linspace(-1.5, 1.5, 121))
 

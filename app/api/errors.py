@@ -18,6 +18,7 @@ PICTURE_STATUS: dict[type[PictureError], int] = {
     UnusablePicture: 422,
 }
 CLIENT_CLOSED_REQUEST = 499  # nobody is left to read it; the log and the metrics are
+SHORT_BYTES = 64 * 1024  # of a refused body are read past, so that the connection can be kept
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -61,7 +62,7 @@ class NoEvidence(ApiError):
 
 class Busy(ApiError):
     status = 503
-    headers = {"connection": "close", "retry-after": "1"}
+    headers = {"retry-after": "1"}
 
 
 class DeadlinePassed(ApiError):
@@ -74,7 +75,7 @@ def problem(error: Exception, instance: str, request_id: str) -> dict[str, str |
     if isinstance(error, HTTPException):
         detail = error.detail
     elif isinstance(error, QueueFull):
-        detail = "As many pictures wait as may wait; try again shortly."
+        detail = "As many requests wait as may wait; try again shortly."
     elif isinstance(error, ApiError | PictureError):
         detail = str(error)
     else:
@@ -92,13 +93,22 @@ def problem(error: Exception, instance: str, request_id: str) -> dict[str, str |
 
 def install(app: FastAPI) -> None:
     for kind in (ApiError, PictureError, QueueFull, HTTPException, ClientDisconnect, Exception):
-        app.add_exception_handler(kind, _answer)
+        app.add_exception_handler(kind, answer)
 
 
-async def _answer(request: Request, error: Exception) -> Response:
-    content = problem(error, request.url.path, request.scope["request_id"])
-    headers = Busy.headers if isinstance(error, QueueFull) else getattr(error, "headers", None)
-    return Response(json.dumps(content), _status(error), headers, MEDIA_TYPE)
+async def answer(request: Request, error: Exception) -> Response:
+    status, content = _status(error), problem(error, request.url.path, request.scope["request_id"])
+    headers = getattr(error, "headers", None)
+    if isinstance(error, QueueFull):
+        headers = {"retry-after": str(error.seconds)}
+    if status == Busy.status and not _short(request):
+        headers = (headers or {}) | {"connection": "close"}  # the body is not wanted, and too long to read past
+    return Response(json.dumps(content), status, headers, MEDIA_TYPE)
+
+
+def _short(request: Request) -> bool:
+    length = request.headers.get("content-length", "")
+    return length.isdecimal() and int(length) <= SHORT_BYTES
 
 
 def _status(error: Exception) -> int:

@@ -1,6 +1,7 @@
 """Files out of a multipart body, through python-multipart's own parser fed directly: nothing touches the disk."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
@@ -24,12 +25,17 @@ def is_multipart(content_type: str) -> bool:
 
 def files(body: bytes, content_type: str, field_name: str, max_files: int) -> list[bytes]:
     """The contents of every part called `field_name`, in order. Raises Malformed or TooLarge."""
-    boundary = parse_options_header(content_type)[1].get(b"boundary")
+    boundary = _boundary(content_type)
     if not boundary:
         raise Malformed("The multipart body names no boundary.")
     parts = _parse(body, boundary, max_files)
     chosen = [part for part in parts if _field(part) == field_name.encode()]
     return [b"".join(part.content) for part in chosen]
+
+
+@lru_cache(maxsize=1024)  # a client that keeps its connection keeps its boundary
+def _boundary(content_type: str) -> bytes | None:
+    return parse_options_header(content_type)[1].get(b"boundary")
 
 
 def _parse(body: bytes, boundary: bytes, max_files: int) -> list[_Part]:

@@ -2,11 +2,11 @@
 
 from time import monotonic
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.api.schemas import Health, ModelInfo, model_ref
-from app.api.service import ServiceOf
+from app.api.service import service_of
 from app.model.bundle import CARD
 
 router = APIRouter(tags=["operations"])
@@ -16,7 +16,8 @@ UNREADY: dict[int | str, dict[str, object]] = {503: {"model": Health, "descripti
 
 @router.get("/health", summary="Ready, and with which model", response_model=Health, responses=UNREADY)
 @router.get("/readyz", summary="Readiness probe", response_model=Health, responses=UNREADY)
-async def health(service: ServiceOf) -> Response:
+async def health(request: Request) -> Response:
+    service = service_of(request)
     content = {
         "status": "draining" if service.draining else "ok",
         "model": model_ref(service.bundle.manifest),
@@ -31,7 +32,8 @@ async def livez() -> dict[str, str]:
 
 
 @router.get("/model", summary="The model, its figures and its card", response_model=ModelInfo)
-async def model(service: ServiceOf) -> dict[str, object]:
+async def model(request: Request) -> dict[str, object]:
+    service = service_of(request)
     manifest = service.bundle.manifest
     fields = manifest.model_dump(include={"name", "version", "classes", "input", "metrics", "ood", "data", "training"})
     return fields | {"card": service.bundle.path(CARD).read_text()}

@@ -1,29 +1,155 @@
-"""Receiving a body without ever holding more of it than allowed."""
+"""What one request may take of the service: bytes, time, and nobody's work once its caller has gone."""
 
 import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+from math import isfinite
+from types import TracebackType
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.errors import Encoded, Malformed, TooLarge, TooSlow
+from app.api.errors import Busy, DeadlinePassed, Encoded, Malformed, TooLarge, TooSlow, answer
+from app.model.batching import QueueFull
+
+STAGES = ("read", "decode", "queue", "infer")
 
 
-async def receive(request: Request, max_bytes: int, deadline: float) -> bytes:
-    """The whole body: refused unread when it declares too much, cut off when it sends too much.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may ask for."""
 
-    `deadline` is a time of the event loop's clock. Raises TooLarge, TooSlow, Encoded or Malformed.
+    max_upload_bytes: int
+    max_request_bytes: int
+    max_batch_files: int
+    max_pixels: int
+    timeout_seconds: float
+
+
+class Turnstile:
+    """ASGI middleware: refuses what `routes` would, before anything else looks at it, so that a refusal stays cheap."""
+
+    def __init__(self, app: ASGIApp, routes: Collection[str]) -> None:
+        self.app, self.routes = app, routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in self.routes:
+            try:
+                scope["app"].state.service.batcher.admit()
+            except QueueFull as full:
+                scope["refused_route"] = scope["path"]
+                refusal = await answer(Request(scope, receive), full)
+                await refusal(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+@dataclass(slots=True)
+class Timing:
+    """Seconds one request spent in each stage."""
+
+    read: float = 0.0
+    decode: float = 0.0
+    queue: float = 0.0
+    infer: float = 0.0
+
+    def header(self) -> str:
+        return ", ".join(f"{stage};dur={getattr(self, stage) * 1e3:.2f}" for stage in STAGES[1:])
+
+
+@dataclass(slots=True)
+class Budget:
+    """Bytes that the bodies of all requests may hold together."""
+
+    limit: int
+    held: int = 0
+
+    def take(self, count: int) -> None:
+        if self.held + count > self.limit:
+            raise Busy("The service holds as many bytes as it may; try again shortly.")
+        self.held += count
+
+
+class Visit:
+    """One request from its admission to its answer, as an async context manager.
+
+    Past the deadline it ends as TooSlow or DeadlinePassed, and as ClientDisconnect when the caller hangs up.
     """
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise Encoded("The body is encoded; send the picture's own bytes.")
-    _check(_declared(request), max_bytes)
-    body = bytearray()
+
+    def __init__(self, request: Request, limits: Limits, budget: Budget) -> None:
+        self.request, self.limits = request, limits
+        self.timing = Timing()
+        self._budget, self._held = budget, 0
+        self._started = asyncio.get_running_loop().time()
+        self._timeout = asyncio.timeout_at(self._started + _patience(request, limits))
+        self._watcher: asyncio.Task[None] | None = None
+        self._gone = False
+
+    async def __aenter__(self) -> "Visit":
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._budget.held -= self._held
+        if self._watcher is not None:
+            self._watcher.cancel()
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError as late:
+            raise self._reason() from late
+
+    async def body(self, max_bytes: int) -> bytes:
+        """The whole body: refused unread when it declares too much, cut off when it sends too much.
+
+        Raises TooLarge, Busy, Encoded or Malformed.
+        """
+        if self.request.headers.get("content-encoding", "identity") != "identity":
+            raise Encoded("The body is encoded; send the picture's own bytes.")
+        self._hold(_declared(self.request), max_bytes)
+        body = bytearray()
+        async for chunk in self.request.stream():
+            body += chunk
+            self._hold(len(body), max_bytes)
+        self._watcher = asyncio.create_task(self._watch())
+        self.timing.read = asyncio.get_running_loop().time() - self._started
+        return bytes(body)
+
+    def _hold(self, size: int, max_bytes: int) -> None:
+        if size > max_bytes:
+            raise TooLarge(f"The body has more than {max_bytes:,} bytes.")
+        if size > self._held:
+            self._budget.take(size - self._held)
+            self._held = size
+
+    async def _watch(self) -> None:
+        """End the visit when the caller hangs up: nothing else arrives after the body."""
+        await self.request.receive()
+        self._gone = True
+        self._timeout.reschedule(0)
+
+    def _reason(self) -> Exception:
+        if self._gone:
+            return ClientDisconnect()
+        if self._watcher is None:
+            return TooSlow("The body did not arrive in time.")
+        return DeadlinePassed("The answer was not ready in time.")
+
+
+def _patience(request: Request, limits: Limits) -> float:
+    """Seconds until the answer is due: ours, or the caller's own where those are fewer."""
+    given = request.headers.get("x-request-timeout")
+    if given is None:
+        return limits.timeout_seconds
     try:
-        async with asyncio.timeout_at(deadline):
-            async for chunk in request.stream():
-                body += chunk
-                _check(len(body), max_bytes)
-    except TimeoutError as error:
-        raise TooSlow("The body did not arrive in time.") from error
-    return bytes(body)
+        seconds = float(given)
+    except ValueError:
+        seconds = 0
+    if not isfinite(seconds) or seconds <= 0:
+        raise Malformed("The X-Request-Timeout is not a number of seconds.")
+    return min(seconds, limits.timeout_seconds)
 
 
 def _declared(request: Request) -> int:
@@ -31,8 +157,3 @@ def _declared(request: Request) -> int:
     if not length.isascii() or not length.isdecimal():
         raise Malformed("The Content-Length is not a number.")
     return int(length)
-
-
-def _check(size: int, max_bytes: int) -> None:
-    if size > max_bytes:
-        raise TooLarge(f"The body has more than {max_bytes:,} bytes.")

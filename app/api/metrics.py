@@ -1,47 +1,95 @@
 """What every request leaves behind: an id, one log line, its counts and durations."""
 
+import os
+from collections.abc import Sequence
 from time import perf_counter
+from typing import Any
 from uuid import uuid4
 
 import structlog
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.limits import STAGES, Timing
 from app.model.manifest import Manifest
 
-SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1, 5)
+PREFIX = "bodyregion_"
+CONFIDENCE = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1)
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1, 5)
 MAX_ID = 128
+REASONS = {
+    400: "damaged",
+    408: "slow",
+    413: "too large",
+    415: "unknown type",
+    422: "unusable",
+    499: "caller gone",
+    503: "full",
+    504: "deadline",
+}
 
 router = APIRouter(tags=["operations"])
-log = structlog.get_logger("bodyregion.request")
+log = structlog.get_logger()
 
 
 class Metrics:
-    """The Prometheus series of one process."""
+    """The Prometheus series of one process; those of all workers add up where PROMETHEUS_MULTIPROC_DIR is set."""
 
-    def __init__(self, manifest: Manifest) -> None:
-        self.registry = registry = CollectorRegistry()
-        self.requests = Counter(
-            "bodyregion_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
-        )
-        self.duration = Histogram(
-            "bodyregion_http_request_duration_seconds", "Whole request.", ["route"], buckets=SECONDS, registry=registry
-        )
-        self.stage = Histogram(
-            "bodyregion_stage_duration_seconds", "Parts of a prediction.", ["stage"], buckets=SECONDS, registry=registry
-        )
-        self.predictions = Counter("bodyregion_predictions", "Pictures judged.", ["label"], registry=registry)
-        info = Gauge("bodyregion_model_info", "The bundle in use.", ["name", "version"], registry=registry)
-        info.labels(manifest.name, manifest.version).set(1)
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = self._counter("http_requests", "Requests answered.", "method", "route", "status")
+        self.duration = self._histogram("http_request_duration_seconds", "Whole request.", SECONDS, "route")
+        stage = self._histogram("stage_duration_seconds", "Parts of a prediction.", SECONDS, "stage")
+        self.stages = {name: stage.labels(name) for name in STAGES}
+        self.rejections = self._counter("rejections", "Requests refused or given up.", "reason")
+        self.predictions = self._counter("predictions", "Pictures judged; none: refused as a stranger.", "label")
+        self.acceptance = self._counter("acceptance", "Pictures by whether they were accepted.", "accepted")
+        self.confidence = self._histogram("confidence", "Highest probability of a picture.", CONFIDENCE)
+        self.batch_size = self._histogram("batch_size", "Pictures a forward pass.", BATCHES)
+        self.queue_depth = self._gauge("queue_depth", "Requests between body and answer.")
+        self.model_info = self._gauge("model_info", "Workers that serve this bundle.", "name", "version")
+        self.reloads = self._counter("model_reloads", "Changes of bundle while serving.", "result")
+
+    def exposition(self) -> bytes:
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        everyone = CollectorRegistry()
+        MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
+        return generate_latest(everyone)
+
+    def timed(self, timing: Timing) -> None:
+        for name, stage in self.stages.items():
+            stage.observe(getattr(timing, name))
+
+    def judged(self, answer: dict[str, Any]) -> None:
+        self.predictions.labels(answer["label"] or "none").inc()
+        self.acceptance.labels(str(answer["accepted"]).lower()).inc()
+        self.confidence.observe(answer["confidence"])
+
+    def serves(self, old: Manifest | None, new: Manifest) -> None:
+        if old:
+            self.model_info.labels(old.name, old.version).set(0)
+        self.model_info.labels(new.name, new.version).set(1)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(PREFIX + name, text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(PREFIX + name, text, labels, buckets=buckets, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode="livesum")
 
 
 class Observed:
     """ASGI middleware: gives each request its id, and counts, times and logs it. Never a file name, never a pixel."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, model_version: str) -> None:
-        self.app, self.metrics, self.model_version = app, metrics, model_version
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,7 +102,7 @@ class Observed:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"], headers["X-Model-Version"] = request_id, self.model_version
+                headers["X-Request-ID"], headers["X-Model-Version"] = request_id, _model_version(scope)
             await send(message)
 
         try:
@@ -63,18 +111,28 @@ class Observed:
             self._record(scope, status, perf_counter() - start)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unknown")  # the template, so that no stranger's text is a label
+        route = scope.get("refused_route") or getattr(
+            scope.get("route"), "path", "unknown"
+        )  # the template, so that no stranger's text is a label
         method = scope["method"] if route != "unknown" else "OTHER"
         self.metrics.requests.labels(method, route, status).inc()
         self.metrics.duration.labels(route).observe(seconds)
-        log.info(
-            "request", id=scope["request_id"], method=method, route=route, status=status, ms=round(seconds * 1e3, 2)
-        )
+        self.metrics.queue_depth.set(scope["app"].state.service.batcher.places)
+        if reason := REASONS.get(status):
+            self.metrics.rejections.labels(reason).inc()
+        say = log.debug if "refused_route" in scope else log.info  # a line for each would make refusing dear
+        say("request", id=scope["request_id"], method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
 
 
 @router.get("/metrics", response_class=Response, summary="Prometheus metrics")
 async def metrics(request: Request) -> Response:
-    return Response(generate_latest(request.app.state.service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(request.app.state.service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _model_version(scope: Scope) -> str:
+    """That of the bundle that judged this request, or else of the one in use."""
+    version: str = scope.get("model_version") or scope["app"].state.service.bundle.manifest.version
+    return version
 
 
 def _request_id(scope: Scope) -> str:

@@ -5,8 +5,9 @@ from fastapi.responses import JSONResponse
 
 from app.api import uploads
 from app.api.errors import problem
+from app.api.limits import Timing
 from app.api.schemas import Batch, Prediction, Problem
-from app.api.service import ServiceOf, Timing
+from app.api.service import Service, service_of
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 ONE_FILE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
@@ -46,13 +47,11 @@ router = APIRouter(tags=["prediction"], responses=PROBLEMS)
     response_model=Prediction,
     openapi_extra={"requestBody": ONE_PICTURE},
 )
-async def predict(request: Request, service: ServiceOf) -> Response:
-    service.admit()
-    deadline = uploads.deadline(service.limits)
-    data = await uploads.one_file(request, service.limits, deadline)
-    async with uploads.until(deadline):
-        answer, timing = await service.predict(data)
-    return _reply(answer, timing)
+async def predict(request: Request) -> Response:
+    service = service_of(request)
+    async with service.visit(request) as visit:
+        answer = await service.predict(await uploads.one_file(visit), visit)
+    return reply(answer, service, visit.timing)
 
 
 @router.post(
@@ -61,14 +60,12 @@ async def predict(request: Request, service: ServiceOf) -> Response:
     response_model=Batch,
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": MANY_FILES}}}},
 )
-async def predict_batch(request: Request, service: ServiceOf) -> Response:
-    service.admit()
-    deadline = uploads.deadline(service.limits)
-    files = await uploads.many_files(request, service.limits, deadline)
-    async with uploads.until(deadline):
-        answers, timing = await service.predict_all(files)
+async def predict_batch(request: Request) -> Response:
+    service = service_of(request)
+    async with service.visit(request) as visit:
+        answers = await service.predict_all(await uploads.many_files(visit), visit)
     results = [_entry(request, index, answer) for index, answer in enumerate(answers)]
-    return _reply({"results": results}, timing)
+    return reply({"results": results}, service, visit.timing)
 
 
 def _entry(request: Request, index: int, answer: dict[str, object] | Exception) -> dict[str, object]:
@@ -77,5 +74,6 @@ def _entry(request: Request, index: int, answer: dict[str, object] | Exception) 
     return {"index": index} | answer
 
 
-def _reply(content: dict[str, object], timing: Timing) -> Response:
+def reply(content: dict[str, object], service: Service, timing: Timing) -> Response:
+    service.metrics.timed(timing)
     return JSONResponse(content, headers={"Server-Timing": timing.header()})

@@ -1,34 +1,24 @@
-"""What the routes share: the bundle in use, the queue in front of it, the limits, and whether we are leaving."""
+"""What the routes share: the bundle at work, the limits, and whether we are leaving."""
 
+import asyncio
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
-from typing import Annotated
 
-import numpy as np
-from fastapi import Depends, Request
+from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from app.api.errors import Busy, NoEvidence, TooLarge
+from app import imaging
+from app.api.errors import NoEvidence, TooLarge
+from app.api.limits import Budget, Limits, Timing, Visit
 from app.api.metrics import Metrics
 from app.api.schemas import prediction
-from app.api.uploads import Limits
-from app.imaging import Picture, PictureError, Pixels, decode, to_input
-from app.model.batching import Batcher
+from app.imaging import Picture, PictureError, Pixels, Unread, to_input
+from app.model.batching import Answered, Batcher
 from app.model.bundle import Bundle
 from app.model.classifier import Floats
 
-
-@dataclass(slots=True)
-class Timing:
-    """Seconds one request spent in each stage."""
-
-    decode: float = 0.0
-    queue: float = 0.0
-    infer: float = 0.0
-
-    def header(self) -> str:
-        stages = {"decode": self.decode, "queue": self.queue, "infer": self.infer}
-        return ", ".join(f"{name};dur={seconds * 1e3:.2f}" for name, seconds in stages.items())
+ENOUGH = 2  # a JPEG is decoded at a fraction that leaves this many times the model's pixels a side
+TOGETHER, TOGETHER_BYTES = 64, 2**20  # most files and bytes of a batch that one thread decodes in one go
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,80 +27,120 @@ class Explanation:
 
     prediction: dict[str, object]
     evidence: Floats  # (h, w, classes)
+    classes: list[str]
     picture: Picture
-    timing: Timing
 
 
 @dataclass(slots=True)
 class Service:
     """The running service, without its HTTP."""
 
-    bundle: Bundle
     batcher: Batcher
     limits: Limits
     metrics: Metrics
+    budget: Budget
     draining: bool = False
     started: float = field(default_factory=monotonic)
 
-    def admit(self) -> None:
-        """Refuse while a refusal is still cheap: before the body is read."""
-        if self.batcher.full:
-            raise Busy("As many pictures wait as may wait; try again shortly.")
+    @property
+    def bundle(self) -> Bundle:
+        return self.batcher.bundle
 
-    async def predict(self, data: bytes) -> tuple[dict[str, object], Timing]:
-        """The prediction for one encoded picture. Raises PictureError or QueueFull."""
-        [answer], timing = await self.predict_all([data])
-        if isinstance(answer, Exception):
-            raise answer
-        return answer, timing
+    def visit(self, request: Request) -> Visit:
+        """What an admitted request may take."""
+        return Visit(request, self.limits, self.budget)
 
-    async def explain(self, data: bytes) -> Explanation:
+    async def predict(self, data: bytes, visit: Visit) -> dict[str, object]:
+        """The prediction for one encoded picture. Raises PictureError, TooLarge or QueueFull."""
+        batcher = self._batcher(visit)
+        with batcher.place():
+            picture = await self._picture(data, visit.timing, ENOUGH * batcher.size)
+            return self._prediction(batcher, await self._judge(batcher, to_input(picture, batcher.size), visit.timing))
+
+    async def explain(self, data: bytes, visit: Visit) -> Explanation:
         """The prediction for one encoded picture, and what in the picture led to it. Raises what `predict` raises."""
-        picture = await run_in_threadpool(self._decode, data)
-        inputs = to_input(picture, self.bundle.manifest.input.size)
-        answered = await self.batcher(inputs[np.newaxis])
-        answers, timing = answered.answers, Timing(0, answered.queue_seconds, answered.infer_seconds)
-        if answers.evidence is None:
+        batcher = self._batcher(visit)
+        with batcher.place():
+            picture = await self._picture(data, visit.timing)
+            answered = await self._judge(batcher, to_input(picture, batcher.size), visit.timing)
+        if answered.answers.evidence is None:
             raise NoEvidence("The model in use gives no evidence to explain with.")
-        return Explanation(prediction(self.bundle.manifest, answers, 0), answers.evidence[0], picture, timing)
+        told, classes = self._prediction(batcher, answered), batcher.bundle.manifest.classes
+        return Explanation(told, answered.answers.evidence[0], classes, picture)
 
-    async def predict_all(self, files: list[bytes]) -> tuple[list[dict[str, object] | Exception], Timing]:
-        """A prediction or its own error for each file, in order, in one pass through the queue."""
+    async def predict_all(self, files: list[bytes], visit: Visit) -> list[dict[str, object] | Exception]:
+        """A prediction or its own error for each file, in order. Raises QueueFull."""
+        batcher = self._batcher(visit)
+        with batcher.place():
+            parts = await asyncio.gather(*(self._part(batcher, part, visit.timing) for part in _parts(files)))
+        return [answer for part in parts for answer in part]
+
+    def _batcher(self, visit: Visit) -> Batcher:
+        """The one that answers this request from here on, should another bundle take over meanwhile."""
+        visit.request.scope["model_version"] = self.bundle.manifest.version
+        return self.batcher
+
+    async def _part(self, batcher: Batcher, files: list[bytes], timing: Timing) -> list[dict[str, object] | Exception]:
         start = perf_counter()
-        decoded = [await run_in_threadpool(self._input, data) for data in files]
-        timing = Timing(decode=perf_counter() - start)
-        inputs = [pixels for pixels in decoded if not isinstance(pixels, Exception)]
-        rows = iter(await self._rows(inputs, timing)) if inputs else iter(())
-        self._observe(timing)
-        return [item if isinstance(item, Exception) else next(rows) for item in decoded], timing
+        decoded = await run_in_threadpool(self._inputs, files, batcher.size)
+        timing.decode = max(timing.decode, perf_counter() - start)
+        return await asyncio.gather(*(self._entry(batcher, item, timing) for item in decoded))
 
-    def _decode(self, data: bytes) -> Picture:
-        if len(data) > self.limits.max_upload_bytes:
-            raise TooLarge(f"The picture has more than {self.limits.max_upload_bytes:,} bytes.")
-        return decode(data, max_pixels=self.limits.max_pixels)
-
-    def _input(self, data: bytes) -> Pixels | Exception:
+    async def _entry(self, batcher: Batcher, item: Pixels | Exception, timing: Timing) -> dict[str, object] | Exception:
+        if isinstance(item, Exception):
+            return item
         try:
-            return to_input(self._decode(data), self.bundle.manifest.input.size)
-        except (PictureError, TooLarge) as error:
+            return self._prediction(batcher, await self._judge(batcher, item, timing))
+        except Exception as error:  # whatever the backend makes of one picture harms no other
             return error
 
-    async def _rows(self, inputs: list[Pixels], timing: Timing) -> list[dict[str, object]]:
-        answered = await self.batcher(np.stack(inputs))
-        timing.queue, timing.infer = answered.queue_seconds, answered.infer_seconds
-        predictions = [prediction(self.bundle.manifest, answered.answers, row) for row in range(len(inputs))]
-        for answer in predictions:
-            self.metrics.predictions.labels(answer["label"] or "none").inc()
-        return predictions
+    async def _picture(self, data: bytes, timing: Timing, at_least: int | None = None) -> Picture:
+        """Decoded here where that takes no time worth a thread, else in a thread."""
+        start = perf_counter()
+        unread = self._open(data)
+        picture = unread.read(at_least) if unread.light else await run_in_threadpool(unread.read, at_least)
+        timing.decode = perf_counter() - start
+        return picture
 
-    def _observe(self, timing: Timing) -> None:
-        for stage in ("decode", "queue", "infer"):
-            self.metrics.stage.labels(stage).observe(getattr(timing, stage))
+    def _inputs(self, files: list[bytes], size: int) -> list[Pixels | Exception]:
+        inputs: list[Pixels | Exception] = []
+        for data in files:
+            try:
+                inputs.append(to_input(self._open(data).read(ENOUGH * size), size))
+            except (PictureError, TooLarge) as error:
+                inputs.append(error)
+        return inputs
+
+    def _open(self, data: bytes) -> Unread:
+        if len(data) > self.limits.max_upload_bytes:
+            raise TooLarge(f"The picture has more than {self.limits.max_upload_bytes:,} bytes.")
+        return imaging.open(data, max_pixels=self.limits.max_pixels)
+
+    async def _judge(self, batcher: Batcher, inputs: Pixels, timing: Timing) -> Answered:
+        answered = await batcher(inputs)
+        timing.queue = max(timing.queue, answered.queue_seconds)
+        timing.infer = max(timing.infer, answered.infer_seconds)
+        return answered
+
+    def _prediction(self, batcher: Batcher, answered: Answered) -> dict[str, object]:
+        answer = prediction(batcher.bundle.manifest, answered.answers, 0)
+        self.metrics.judged(answer)
+        return answer
 
 
-def _of_app(request: Request) -> Service:
+def _parts(files: list[bytes]) -> list[list[bytes]]:
+    """Small files by the dozen, large ones alone: threads help where Pillow works, and only wait where Python does."""
+    parts: list[list[bytes]] = []
+    room = 0
+    for data in files:
+        if not parts or len(parts[-1]) == TOGETHER or len(data) > room:
+            parts.append([])
+            room = TOGETHER_BYTES
+        parts[-1].append(data)
+        room -= len(data)
+    return parts
+
+
+def service_of(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
-
-
-ServiceOf = Annotated[Service, Depends(_of_app)]

@@ -13,6 +13,7 @@ from app.imaging.picture import (
     UnknownType,
     UnusablePicture,
 )
+from app.imaging.raster import Unread
 
 __all__ = [
     "MAX_PIXELS",
@@ -23,8 +24,10 @@ __all__ = [
     "Pixels",
     "TooManyPixels",
     "UnknownType",
+    "Unread",
     "UnusablePicture",
     "decode",
+    "open",
     "to_input",
 ]
 
@@ -32,10 +35,9 @@ MAX_PIXELS = 40_000_000
 RESAMPLE = "squash-box"  # written into every bundle; a bundle made for another way of shrinking is refused
 
 
-def decode(data: bytes, at_least: int | None = None, *, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Read one picture, judged by its content alone.
+def open(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Unread:
+    """Read the header of one picture, judged by its content alone.
 
-    `at_least` lets a JPEG be decoded at a fraction of its size, as long as both sides keep that many pixels.
     Raises a PictureError: UnknownType, DamagedPicture, TooManyPixels or UnusablePicture.
     """
     if not data:
@@ -43,10 +45,17 @@ def decode(data: bytes, at_least: int | None = None, *, max_pixels: int = MAX_PI
     format = raster.sniff(data)
     if format is None:
         raise UnknownType("The content is not a JPEG, PNG, TIFF, BMP or WebP picture.")
-    return raster.read(data, format, at_least, max_pixels)
+    return raster.open(data, format, max_pixels)
+
+
+def decode(data: bytes, at_least: int | None = None, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Header and pixels in one go. `at_least` and errors are those of `open` and `Unread.read`."""
+    return open(data, max_pixels=max_pixels).read(at_least)
 
 
 def to_input(picture: Picture, size: int) -> Pixels:
     """The model's view of a picture: squashed to a square with a box filter, (size, size, 1)."""
-    square = Image.fromarray(picture.pixels).resize((size, size), Image.Resampling.BOX)
-    return np.asarray(square)[:, :, np.newaxis]
+    pixels = picture.pixels
+    if pixels.shape != (size, size):
+        pixels = np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BOX))
+    return pixels[:, :, np.newaxis]

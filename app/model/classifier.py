@@ -1,5 +1,8 @@
 """A verified bundle, ready to answer: prepare once, call many."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +15,7 @@ from app.model.bundle import MODEL, Bundle, BundleError
 from app.model.manifest import Golden
 
 DRIFT = 2e-2  # golden answers may differ by this much: some backends compute in bfloat16
-CHUNK = 256  # pictures a forward pass; larger ones only cost memory
+BATCH_SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)  # a backend compiles once for each, at start; others are padded
 
 Floats = npt.NDArray[np.float32]
 
@@ -30,6 +33,33 @@ class Answers:
         return Answers(*(None if part is None else part[rows] for part in parts))  # type: ignore[arg-type]
 
 
+def ready(bundle: Bundle, cores: int) -> "Classifier":
+    """A classifier that has run every batch size once, so that no request waits for the backend to prepare for it.
+
+    It computes on as many threads as `cores`, lest several processes fight. Raises BundleError.
+    """
+    with _confined(cores):
+        classifier = Classifier(bundle)
+        for size in BATCH_SIZES:
+            classifier(np.zeros((size, classifier.size, classifier.size, 1), np.uint8))
+    return classifier
+
+
+@contextmanager
+def _confined(cores: int) -> Iterator[None]:
+    """OpenVINO starts a thread for every core it may run on while it compiles; TensorFlow is told by the environment."""
+    if keras.backend.backend() != "openvino" or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = sorted(os.sched_getaffinity(0))
+    first = os.getpid() % len(allowed)
+    os.sched_setaffinity(0, (allowed * 2)[first : first + cores])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 class Classifier:
     """Opens a bundle, checks that it fits this code and replays its golden answers. Raises BundleError."""
 
@@ -43,12 +73,19 @@ class Classifier:
 
     def __call__(self, inputs: Pixels) -> Answers:
         """Judge `inputs`, uint8 (n, size, size, 1)."""
-        chunks = [inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK)]
-        outputs = [self._model.predict_on_batch(chunk) for chunk in chunks]
+        most = BATCH_SIZES[-1]
+        outputs = [self._forward(inputs[start : start + most]) for start in range(0, len(inputs), most)]
         joined = {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0]}
         if "ood_score" in joined:
             joined["ood_score"] = joined["ood_score"][:, 0]
         return Answers(**joined)
+
+    def _forward(self, inputs: Pixels) -> dict[str, Floats]:
+        count = len(inputs)
+        size = next(size for size in BATCH_SIZES if size >= count)
+        if size > count:
+            inputs = np.concatenate([inputs, np.zeros((size - count, *inputs.shape[1:]), np.uint8)])
+        return {name: values[:count] for name, values in self._model.predict_on_batch(inputs).items()}
 
     def _check_shapes(self) -> None:
         manifest, name = self.bundle.manifest, self.bundle.title

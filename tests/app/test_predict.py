@@ -1,6 +1,7 @@
 """POST /predict and /predict/batch on a real server with a real small model."""
 
 import asyncio
+import io
 import json
 import socket
 from pathlib import Path
@@ -9,12 +10,13 @@ from urllib.parse import urlsplit
 import httpx2
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.imaging import decode, to_input
 from app.model import bundle
 from app.model.classifier import Classifier
 from tests.conftest import KINDS
-from tests.running import Server, serving
+from tests.running import Server, serving, wait_until
 from training import phantoms
 
 
@@ -149,6 +151,19 @@ def test_a_body_that_declares_nothing_is_counted_and_cut_off(server: Server) -> 
     assert exchange(server, head + piece * 9).startswith(b"HTTP/1.1 413")
 
 
+def test_bodies_on_their_way_share_a_budget(artifacts: Path, tmp_path: Path) -> None:
+    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 1500\r\n\r\n"
+    limits = {"BODYREGION_MAX_REQUEST_BYTES": "1000", "BODYREGION_MAX_UPLOAD_BYTES": "2000"}
+    with serving(artifacts / "current", tmp_path / "log", **limits) as server:
+        address = urlsplit(server.address)
+        with socket.create_connection((address.hostname, address.port), timeout=20) as slow:
+            slow.sendall(head + b"some")
+            wait_until(lambda: exchange(server, head + b"x" * 1500).startswith(b"HTTP/1.1 503"))
+            slow.sendall(b"x" * 1496)
+            assert slow.recv(4096).startswith(b"HTTP/1.1 415")
+        assert exchange(server, head + b"x" * 1500).startswith(b"HTTP/1.1 415")
+
+
 def test_a_body_that_stops_coming_is_given_up(artifacts: Path, tmp_path: Path) -> None:
     head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 1000\r\n\r\nsome"
     with serving(artifacts / "current", tmp_path / "log", BODYREGION_REQUEST_TIMEOUT_SECONDS="0.5") as server:
@@ -162,6 +177,37 @@ def test_an_answer_that_is_not_ready_in_time_is_a_504(artifacts: Path, tmp_path:
             answer = client.post("/predict", content=huge, headers={"content-type": "image/png"})
         assert answer.status_code == 504
         assert_problem(answer)
+
+
+def test_a_caller_may_ask_for_less_patience_but_not_for_nonsense(client: httpx2.Client, hand: bytes) -> None:
+    huge = phantoms.png(np.zeros((6000, 6000), np.uint8))
+    hurried = client.post("/predict", content=huge, headers={"X-Request-Timeout": "0.05"})
+    assert hurried.status_code == 504
+    for nonsense in ("soon", "-1", "nan", "0"):
+        assert client.post("/predict", content=hand, headers={"X-Request-Timeout": nonsense}).status_code == 400
+    assert client.post("/predict", content=hand, headers={"X-Request-Timeout": "99"}).status_code == 200
+
+
+def test_work_for_a_caller_who_hung_up_is_dropped(server: Server) -> None:
+    huge = phantoms.png(np.zeros((6000, 6000), np.uint8))
+    head = f"POST /predict HTTP/1.1\r\nhost: x\r\nx-request-id: gone\r\ncontent-length: {len(huge)}\r\n\r\n"
+    address = urlsplit(server.address)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        connection.sendall(head.encode() + huge)
+    wait_until(lambda: any(line.get("id") == "gone" for line in server.logs()))
+    [line] = [line for line in server.logs() if line.get("id") == "gone"]
+    assert line["status"] == 499
+
+
+def test_a_large_jpeg_gets_the_answer_its_full_decode_would_give(client: httpx2.Client, artifacts: Path) -> None:
+    large = Image.fromarray(phantoms.draw("Hand", np.random.default_rng(5))).resize((2048, 2048))
+    file = io.BytesIO()
+    large.save(file, "JPEG", quality=90)
+    classifier = Classifier(bundle.read(artifacts / "current"))
+    whole = to_input(decode(file.getvalue()), classifier.size)
+    expected = classifier(whole[np.newaxis]).probabilities[0]
+    answer = client.post("/predict", content=file.getvalue()).json()
+    assert np.abs(expected - list(answer["probabilities"].values())).max() <= 0.01
 
 
 def test_answers_belong_to_their_pictures_under_concurrency(server: Server) -> None:

@@ -12,6 +12,7 @@ from tests.running import ROOT, run
 CHANGED = {
     "HOST": ("0.0.0.0", "0.0.0.0"),
     "PORT": ("9000", 9000),
+    "WORKERS": ("7", 7),
     "BUNDLE": ("/srv/bundle", Path("/srv/bundle")),
     "MAX_UPLOAD_BYTES": ("1000", 1000),
     "MAX_REQUEST_BYTES": ("2000", 2000),

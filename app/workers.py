@@ -1,0 +1,94 @@
+"""Several workers at one address, forked from a process that has imported Keras once."""
+
+import os
+import signal
+import tempfile
+import time
+from multiprocessing import connection, get_context
+from multiprocessing.process import BaseProcess
+from types import FrameType
+
+import structlog
+from prometheus_client.multiprocess import mark_process_dead
+
+from app.server import bind
+from app.settings import Settings, SettingsError
+
+FATAL = (2, 3)  # exit codes that another try would not change
+PAUSE_SECONDS = 1.0  # before a worker that died is replaced
+
+log = structlog.get_logger()
+
+
+class Workers:
+    """Starts them, replaces those that die, and passes SIGTERM, SIGINT and SIGHUP on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._context = get_context("forkserver")
+        self._context.set_forkserver_preload(["app.worker"])
+        self._processes: list[BaseProcess] = []
+        self._leaving = False
+
+    def run(self) -> int:
+        """Serve until told to stop; the exit code. Raises SettingsError."""
+        bind(self._settings.host, self._settings.port).close()  # another service there would share it unnoticed
+        with _scratch() as metrics, bind(self._settings.host, self._settings.port, shared=True) as held:
+            self._settings = self._settings.model_copy(update={"port": held.getsockname()[1]})
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, self._pass_on)
+            for _ in range(self._settings.workers):
+                self._start()
+            return self._watch()
+
+    def _watch(self) -> int:
+        """Wait for deaths until none is left; the worst exit code of those that were not meant."""
+        code = 0
+        while self._processes:
+            connection.wait([process.sentinel for process in self._processes])
+            for process in [process for process in self._processes if process.exitcode is not None]:
+                code = max(code, self._bury(process))
+        return code
+
+    def _bury(self, process: BaseProcess) -> int:
+        """What the death of `process` means: nothing more while leaving, the end of all, or another in its place."""
+        self._processes.remove(process)
+        mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
+        code = process.exitcode or 0
+        if self._leaving:
+            return max(code, 0)
+        if code in FATAL:
+            self._pass_on(signal.SIGTERM)
+            return code
+        log.error("worker died", pid=process.pid, exit_code=code)
+        time.sleep(PAUSE_SECONDS)
+        self._start()
+        return 0
+
+    def _start(self) -> None:
+        if self._leaving:
+            return
+        process = self._context.Process(target=_work, args=(self._settings,))
+        process.start()
+        self._processes.append(process)
+
+    def _pass_on(self, number: int, frame: FrameType | None = None) -> None:
+        self._leaving = self._leaving or number != signal.SIGHUP
+        for process in self._processes:
+            if process.pid and process.is_alive():
+                os.kill(process.pid, number)
+
+
+def _scratch() -> "tempfile.TemporaryDirectory[str]":
+    """A folder for the counters that workers share."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="bodyregion-")
+    except OSError as error:
+        raise SettingsError("Several workers need a temporary folder to write to; set TMPDIR.") from error
+
+
+def _work(settings: Settings) -> None:
+    from app import worker  # here, because only workers need Keras
+
+    worker.main(settings)

@@ -1,0 +1,142 @@
+"""Several workers at one address, and bundles that change under them."""
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from app.model import bundle
+from app.model.bundle import CARD, Bundle
+from tests.app.test_operations import flip
+from tests.running import Server, run, serving, wait_until
+
+TWO = {"BODYREGION_WORKERS": "2"}
+
+
+@pytest.fixture
+def root(artifacts: Path, tmp_path: Path) -> Path:
+    """A folder of bundles of this test's own."""
+    shutil.copytree(artifacts, tmp_path / "artifacts", symlinks=True)
+    return tmp_path / "artifacts"
+
+
+@pytest.fixture
+def pair(root: Path, tmp_path: Path) -> Iterator[Server]:
+    """A server with two workers that follows `root`."""
+    with serving(root / "current", tmp_path / "log", **TWO) as server:
+        wait_until(lambda: len(pids(server)) == 2)
+        yield server
+
+
+def pids(server: Server) -> list[int]:
+    return [line["pid"] for line in server.logs() if line["event"] == "ready"]
+
+
+def ask(server: Server, hand: bytes) -> httpx2.Response:
+    """Over a connection of its own, so that any worker may take it."""
+    with server.client() as client:
+        return client.post("/predict", files={"file": hand})
+
+
+def metric(server: Server, name: str) -> float:
+    with server.client() as client:
+        lines = client.get("/metrics").text.splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+
+def another(root: Path) -> Bundle:
+    """The current bundle with another card, which makes it another version; not yet in use."""
+    first = bundle.read(root / "current")
+    with bundle.staging(root) as folder:
+        shutil.copytree(first.folder, folder, dirs_exist_ok=True)
+        (folder / CARD).write_text("# mednist, again\n")
+        published = bundle.publish(bundle.seal(folder, first.manifest), root)
+    bundle.use(root, first.manifest.version)
+    return published
+
+
+@contextmanager
+def asking(server: Server, hand: bytes) -> Iterator[list[int]]:
+    """Predictions asked for all the while; their statuses."""
+    statuses: list[int] = []
+    enough = threading.Event()
+
+    def keep_asking() -> None:
+        while not enough.wait(0.005):
+            statuses.append(ask(server, hand).status_code)
+
+    thread = threading.Thread(target=keep_asking)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        enough.set()
+        thread.join()
+
+
+def test_what_all_workers_did_adds_up(pair: Server, hand: bytes) -> None:
+    assert [ask(pair, hand).status_code for _ in range(20)] == [200] * 20
+    assert metric(pair, 'bodyregion_predictions_total{label="Hand"}') == 20
+    assert metric(pair, "bodyregion_model_info{") == 2
+
+
+def test_a_worker_that_dies_is_replaced(pair: Server, hand: bytes) -> None:
+    victim = pids(pair)[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(pids(pair)) == 3)
+    assert [line["pid"] for line in pair.logs() if line["event"] == "worker died"] == [victim]
+    assert ask(pair, hand).status_code == 200
+    assert metric(pair, "bodyregion_model_info{") == 2
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_all_workers_leave_when_told(pair: Server, number: signal.Signals, code: int) -> None:
+    pair.process.send_signal(number)
+    assert pair.process.wait(30) == code
+    with pytest.raises(httpx2.ConnectError), pair.client() as client:
+        client.get("/livez")
+
+
+def test_a_bundle_that_no_worker_can_trust_ends_all_with_code_3(root: Path) -> None:
+    published = bundle.read(root / "current")
+    first = published.manifest.golden[0]
+    turned = first.model_copy(update={"probabilities": first.probabilities[::-1]})
+    bundle.seal(
+        published.folder, published.manifest.model_copy(update={"golden": [turned, *published.manifest.golden[1:]]})
+    )
+    done = run("app", "serve", "--bundle", root / "current", "--port", "0", "--workers", "2")
+    assert done.returncode == 3
+    assert "drifts" in done.stderr
+
+
+@pytest.mark.parametrize("way", ["use", "SIGHUP"])
+def test_another_bundle_takes_over_under_load_without_a_failed_request(
+    pair: Server, root: Path, hand: bytes, way: str
+) -> None:
+    published = another(root)
+    with asking(pair, hand) as statuses:
+        assert run("app", "use", published.manifest.version, "--root", root).returncode == 0
+        if way == "SIGHUP":
+            pair.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: sum(line["event"] == "bundle taken over" for line in pair.logs()) == 2)
+        answer = ask(pair, hand)
+    assert set(statuses) == {200}
+    assert answer.headers["x-model-version"] == answer.json()["model"]["version"] == published.manifest.version
+    assert metric(pair, f'bodyregion_model_info{{name="mednist",version="{published.manifest.version}"}}') == 2
+
+
+def test_a_bundle_that_does_not_verify_leaves_the_old_one_serving(pair: Server, root: Path, hand: bytes) -> None:
+    before, published = bundle.read(root / "current").manifest.version, another(root)
+    flip(published.folder / "model.keras")
+    (root / "next").symlink_to(published.folder.name)
+    (root / "next").replace(root / "current")
+    pair.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: metric(pair, 'bodyregion_model_reloads_total{result="refused"}') == 2)
+    assert ask(pair, hand).json()["model"]["version"] == before
+    assert any(line["event"] == "bundle refused" and line["level"] == "warning" for line in pair.logs())

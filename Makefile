@@ -28,8 +28,9 @@ fix: $(VENV)/dev
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/dev ## DATA=folder of Medical MNIST measures on the real pictures
-	@$(BIN)/python -m tests.benchmarks.training $(DATA)
+bench: $(VENV)/dev ## needs wrk; ASK="start overload" for some questions only, DATA=folder of Medical MNIST for training too
+	@$(BIN)/python -m tests.benchmarks.serving $(ASK)
+	@$(if $(DATA),$(BIN)/python -m tests.benchmarks.training $(DATA))
 
 image-check: ## build the image and ask it for an answer, without a container engine; needs root, buildah and debootstrap
 	@tests/image/check.sh

@@ -2,7 +2,9 @@
 
 import asyncio
 import fcntl
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -13,6 +15,8 @@ from app.model.bundle import MANIFEST, BundleError
 from app.model.classifier import Classifier, ready
 
 LOOK_SECONDS = 2.0
+SWITCH_SECONDS = 0.0001
+PAUSE_SECONDS = 0.1
 
 log = structlog.get_logger()
 
@@ -42,7 +46,8 @@ class Reload:
     async def _take_over(self, folder: Path) -> None:
         metrics, old = self._service.metrics, self._service.batcher
         try:
-            classifier = await asyncio.to_thread(_load, folder, self._cores)
+            with _yielding():
+                classifier = await asyncio.to_thread(_load, folder, self._cores)
         except BundleError as error:
             metrics.reloads.labels("refused").inc()
             log.warning("bundle refused", reason=str(error), serving=old.bundle.title)
@@ -54,10 +59,21 @@ class Reload:
         await old.close()
 
 
+@contextmanager
+def _yielding() -> Iterator[None]:
+    """Let the event loop have the interpreter back soon: at 5 ms each, every wait for it would delay a request."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
+
+
 def _load(folder: Path, cores: int) -> Classifier:
     """One worker after another: the others answer meanwhile."""
     opened = bundle.read(folder)
     with opened.path(MANIFEST).open() as file:
         with suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_EX)
-        return ready(opened, cores)
+        return ready(opened, cores, PAUSE_SECONDS)

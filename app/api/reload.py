@@ -48,9 +48,10 @@ class Reload:
         try:
             with _yielding():
                 classifier = await asyncio.to_thread(_load, folder, self._cores)
-        except BundleError as error:
+        except Exception as error:  # whatever is wrong with the new one, the old one goes on
             metrics.reloads.labels("refused").inc()
-            log.warning("bundle refused", reason=str(error), serving=old.bundle.title)
+            reason = str(error) if isinstance(error, BundleError) else type(error).__name__
+            log.warning("bundle refused", reason=reason, serving=old.bundle.title)
             return
         self._service.batcher = old.successor(classifier)
         metrics.reloads.labels("done").inc()

@@ -15,8 +15,15 @@ IMAGE=localhost/bodyregion-check:$$
 say() { echo "image-check: $*"; }
 fail() { say "$1" >&2; exit "${2:-1}"; }
 buildah() { command buildah --storage-driver vfs "$@"; }
-# The innermost child of a process: `buildah run` passes no signal on to what it runs.
-innermost() { local child; if child=$(pgrep --oldest --parent "$1"); then innermost "$child"; else echo "$1"; fi; }
+# The first Python below a process, itself the parent of the workers: `buildah run` passes no signal on to what it runs.
+service_below() {
+    local child
+    if [[ $(readlink "/proc/$1/exe") != *python* ]] && child=$(pgrep --oldest --parent "$1"); then
+        service_below "$child"
+    else
+        echo "$1"
+    fi
+}
 
 [ "$(id -u)" = 0 ] || fail "only root can make a root file system; run it as root." 2
 for tool in buildah debootstrap curl pgrep; do
@@ -26,7 +33,7 @@ done
 scratch=$(mktemp -d)
 made=() service=
 clean_up() {
-    [ -z "$service" ] || kill -KILL "$(innermost "$service")" 2>/dev/null || true
+    [ -z "$service" ] || kill -KILL "$(service_below "$service")" 2>/dev/null || true
     wait
     for container in "${made[@]}"; do buildah rm "$container" >/dev/null || true; done
     buildah rmi "$IMAGE" >/dev/null 2>&1 || true
@@ -100,7 +107,7 @@ answer=$(curl --silent --show-error --fail --max-time 30 --noproxy '*' --form "f
 inside python -c 'import json, sys; assert abs(sum(json.load(sys.stdin)["probabilities"].values()) - 1) < 1e-5' \
     <<<"$answer" || fail "no probabilities in the answer: $answer"
 
-kill -TERM "$(innermost "$service")"
+kill -TERM "$(service_below "$service")"
 wait "$service" || fail "SIGTERM ends the service with exit code $?."
 service=
 say "ok: the image has $(du --summarize --block-size=MB "$root" | cut -f1), checked in $SECONDS s"

@@ -18,7 +18,7 @@ from app.model import bundle
 from app.server import bind
 from app.workers import Workers
 
-WRONG_USE, BAD_BUNDLE, INTERRUPTED = 2, 3, 130
+WRONG_USE, BAD_BUNDLE = 2, 3
 
 cli = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Which body region a radiology picture shows."

@@ -28,11 +28,10 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Decoding is bounded work: a 40 megapixel picture takes 300 MB while it lasts.
         to_thread.current_default_thread_limiter().total_tokens = usable_cores()
-        cores = max(1, usable_cores() // settings.workers)
-        batcher = Batcher(ready(opened, cores), settings.max_queue, series.batch_size.observe)
+        batcher = Batcher(ready(opened, settings.cores), settings.max_queue, series.batch_size.observe)
         budget = Budget(BODIES * settings.max_request_bytes)
         app.state.service = service = Service(batcher, _limits(settings), series, budget)
-        app.state.reload = Reload(service, settings.bundle, cores)
+        app.state.reload = Reload(service, settings.bundle, settings.cores)
         series.serves(None, opened.manifest)
         following = asyncio.create_task(app.state.reload.run())
         yield

@@ -44,6 +44,11 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(10, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    @property
+    def cores(self) -> int:
+        """How many each worker has to itself."""
+        return max(1, usable_cores() // self.workers)
+
     @field_validator("port", mode="before")
     @classmethod
     def _not_a_service_link(cls, value: Any) -> Any:

@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 
-from app import logs, settings
+from app import logs
 from app.main import create_app
 from app.model.bundle import BundleError
 from app.server import Server, bind
@@ -17,7 +17,7 @@ BAD_BUNDLE, INTERRUPTED = 3, 130
 def work(address: socket.socket, chosen: Settings) -> int:
     """Serve at `address` until told to stop; the exit code."""
     logs.configure(chosen.log_level)
-    _share_cores(chosen.workers)
+    _use_threads(chosen.cores)
     server = Server(create_app(chosen), chosen)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.run_app(address))
@@ -34,8 +34,7 @@ def main(chosen: Settings) -> None:
         sys.exit(BAD_BUNDLE)
 
 
-def _share_cores(workers: int) -> None:
-    """As many threads a worker as it has cores to itself; the backend reads these when it starts."""
-    threads = str(max(1, settings.usable_cores() // workers))
+def _use_threads(count: int) -> None:
+    """Told in the environment, which the backend reads when it starts."""
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(name, threads)
+        os.environ.setdefault(name, str(count))

@@ -29,7 +29,7 @@ fix: $(VENV)/dev
 	@$(BIN)/ruff format .
 
 bench: $(VENV)/dev ## needs wrk; ASK="start overload" for some questions only, DATA=folder of Medical MNIST for training too
-	@$(BIN)/python -m tests.benchmarks.serving $(ASK)
+	@$(BIN)/python -m tests.benchmarks $(ASK)
 	@$(if $(DATA),$(BIN)/python -m tests.benchmarks.training $(DATA))
 
 image-check: ## build the image and ask it for an answer, without a container engine; needs root, buildah and debootstrap

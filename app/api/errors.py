@@ -97,7 +97,7 @@ def install(app: FastAPI) -> None:
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    status, content = _status(error), problem(error, request.url.path, request.scope["request_id"])
+    status, content = _status(error), problem(error, request.scope["path"], request.scope["request_id"])
     headers = getattr(error, "headers", None)
     if isinstance(error, QueueFull):
         headers = {"retry-after": str(error.seconds)}

@@ -70,7 +70,7 @@ async def predict_batch(request: Request) -> Response:
 
 def _entry(request: Request, index: int, answer: dict[str, object] | Exception) -> dict[str, object]:
     if isinstance(answer, Exception):
-        return {"index": index, "error": problem(answer, request.url.path, request.scope["request_id"])}
+        return {"index": index, "error": problem(answer, request.scope["path"], request.scope["request_id"])}
     return {"index": index} | answer
 
 

@@ -1,8 +1,7 @@
 """A verified bundle, ready to answer: prepare once, call many."""
 
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,17 +33,15 @@ class Answers:
         return Answers(*(None if part is None else part[rows] for part in parts))  # type: ignore[arg-type]
 
 
-def ready(bundle: Bundle, cores: int, pause: float = 0) -> "Classifier":
-    """A classifier that has run every batch size once, so that no request waits for the backend to prepare for it.
+def ready(bundle: Bundle, cores: int, sizes: Sequence[int] = BATCH_SIZES) -> "Classifier":
+    """A classifier that has run batches of `sizes` once, so that no request waits for the backend to prepare for them.
 
-    It computes on as many threads as `cores`, lest several processes fight, and rests for `pause` seconds after each
-    size, so that another classifier in this process keeps answering. Raises BundleError.
+    It computes on as many threads as `cores`, lest several processes fight. Raises BundleError.
     """
     with _confined(cores):
         classifier = Classifier(bundle)
-        for size in BATCH_SIZES:
+        for size in sizes:
             classifier(np.zeros((size, classifier.size, classifier.size, 1), np.uint8))
-            time.sleep(pause)
     return classifier
 
 

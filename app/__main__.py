@@ -1,4 +1,4 @@
-"""The command line: python -m app serve | check | bundles | use.
+"""The command line: python -m app serve | classify | check | bundles | use.
 
 Exit codes: 0 done, 2 wrong use or data, 3 the bundle is missing or cannot be trusted, 130 interrupted.
 """
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from app import logs, settings
 from app.model import bundle
+from app.scoring import ScoringError
 from app.server import bind
 from app.workers import Workers
 
@@ -44,6 +45,27 @@ def serve(
         from app.worker import work  # here, because Keras takes seconds to import
 
         raise typer.Exit(work(address, chosen))
+
+
+@cli.command()
+def classify(
+    paths: Annotated[list[str], typer.Argument(help="Folders, files, zips, tars or quoted globs.")],
+    out: Annotated[Path, typer.Option(help="The table, .csv, .jsonl or .parquet; gone on with where it exists.")],
+    report: Annotated[Path | None, typer.Option(help="A page with what a person should check, .html.")] = None,
+    folder: Annotated[Path, typer.Option("--bundle", help="Bundle to judge with.")] = ROOT / bundle.CURRENT,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores by default.")] = None,
+) -> None:
+    """Judge every picture in folders and archives without a server; started again, it does what is missing."""
+    from app.scoring import console, run
+    from app.scoring.table import Table as Verdicts
+
+    verdicts = Verdicts(out, opened := bundle.read(folder))
+    with console.progress() as watch:
+        score = run.on_all_cores(opened, workers or settings.usable_cores())
+        summary = run.classify(paths, verdicts, score, watch)
+    if report:
+        run.report(report, paths, verdicts, summary)
+    console.show(summary)
 
 
 @cli.command()
@@ -87,6 +109,8 @@ def main() -> None:
         sys.exit(_say(error, WRONG_USE))
     except bundle.BundleError as error:
         sys.exit(_say(error, BAD_BUNDLE))
+    except ScoringError as error:
+        sys.exit(_say(error, WRONG_USE))
 
 
 def _say(error: Exception, code: int) -> int:

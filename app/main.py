@@ -59,5 +59,6 @@ def _limits(settings: Settings) -> Limits:
         max_request_bytes=settings.max_request_bytes,
         max_batch_files=settings.max_batch_files,
         max_pixels=settings.max_pixels,
+        max_frames=settings.max_frames,
         timeout_seconds=settings.request_timeout_seconds,
     )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.imaging import MAX_PIXELS
+from app.imaging import MAX_FRAMES, MAX_PIXELS
 
 PREFIX = "BODYREGION_"
 MIB = 2**20
@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(256 * MIB, ge=1)
     max_batch_files: int = Field(256, ge=1)
     max_pixels: int = Field(MAX_PIXELS, ge=256)
+    max_frames: int = Field(MAX_FRAMES, ge=1)
     max_queue: int = Field(64, ge=1)
     request_timeout_seconds: float = Field(10, gt=0)
     drain_seconds: float = Field(10, ge=0)

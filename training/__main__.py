@@ -15,7 +15,7 @@ from rich.console import Console
 
 from app.model import bundle
 from app.model.bundle import BundleError
-from training import config, datasets, run, source, split
+from training import config, datasets, run, source, split, terms
 from training.config import DataError, Interrupted
 from training.datasets import Pictures
 
@@ -47,6 +47,7 @@ def train(
     seed: Seed = 0,
     extra: Extra = None,
     external: External = None,
+    dicom: Annotated[Path | None, typer.Option(help="JSON: what DICOM headers say of each class.")] = None,
     name: Annotated[str, typer.Option(help="The bundle's name.")] = "mednist",
     runs: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
     artifacts: Artifacts = ARTIFACTS,
@@ -63,6 +64,7 @@ def train(
     if extra:
         own = split.make(shown(datasets.load(extra, recipe.size, cache, least=1)), split_by, seed)
         parts = split.join(parts, own)
+    headers = terms.read(dicom, parts.pictures.classes)
     judged = replace(parts, pictures=gather(root, extra, max(recipe.size, split.SIDE), cache))
     with run.alone(folder := run.folder(runs, recipe, parts)):
         from training import batches, calibrate, fit, models, publish, report  # here: Keras takes seconds to import
@@ -75,6 +77,7 @@ def train(
         best, history = fit.fit(model, recipe, training, parts, folder, verbose="auto" if console.is_terminal else 2)
         final, calibration = calibrate.finish(best, recipe, parts)
         draft = publish.draft(name, credit or default_credit(data), recipe, parts, calibration, history)
+        draft = draft.model_copy(update={"dicom": headers})
         published = publish.publish(final, draft, judged, external, history, artifacts, folder)
     console.print(f"published {published.title}, now current; the report is in {folder}")
 

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -74,6 +75,8 @@ def problem(error: Exception, instance: str, request_id: str) -> dict[str, str |
     status = _status(error)
     if isinstance(error, HTTPException):
         detail = error.detail
+    elif isinstance(error, RequestValidationError):
+        detail = f"The parameter {error.errors()[0]['loc'][-1]} has a value it cannot have."
     elif isinstance(error, QueueFull):
         detail = "As many requests wait as may wait; try again shortly."
     elif isinstance(error, ApiError | PictureError):
@@ -92,7 +95,8 @@ def problem(error: Exception, instance: str, request_id: str) -> dict[str, str |
 
 
 def install(app: FastAPI) -> None:
-    for kind in (ApiError, PictureError, QueueFull, HTTPException, ClientDisconnect, Exception):
+    kinds = (ApiError, PictureError, QueueFull, HTTPException, RequestValidationError, ClientDisconnect, Exception)
+    for kind in kinds:
         app.add_exception_handler(kind, answer)
 
 
@@ -118,6 +122,8 @@ def _status(error: Exception) -> int:
         return error.status
     if isinstance(error, QueueFull):
         return Busy.status
+    if isinstance(error, RequestValidationError):
+        return 422
     if isinstance(error, ClientDisconnect):
         return CLIENT_CLOSED_REQUEST
     return error.status_code if isinstance(error, HTTPException) else 500

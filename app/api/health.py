@@ -5,9 +5,10 @@ from time import monotonic
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from app.api.schemas import Health, ModelInfo, model_ref
+from app.api.schemas import Health, ModelInfo
 from app.api.service import service_of
 from app.model.bundle import CARD
+from app.model.verdict import model_ref
 
 router = APIRouter(tags=["operations"])
 

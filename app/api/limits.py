@@ -24,6 +24,7 @@ class Limits:
     max_request_bytes: int
     max_batch_files: int
     max_pixels: int
+    max_frames: int
     timeout_seconds: float
 
 

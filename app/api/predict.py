@@ -1,6 +1,8 @@
 """POST /predict and /predict/batch: parse, one call, shape the reply."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.api import uploads
@@ -16,6 +18,7 @@ ONE_PICTURE = {
     "content": {
         "multipart/form-data": {"schema": ONE_FILE},
         "image/*": BINARY,
+        "application/dicom": BINARY,
         "application/octet-stream": BINARY,
     },
 }
@@ -38,6 +41,10 @@ PROBLEMS: dict[int | str, dict[str, object]] = {
     for status, text in REFUSALS.items()
 }
 
+Frames = Annotated[
+    Literal["middle", "all"], Query(description="Of a picture with several: the middle one, or all, averaged and each.")
+]
+
 router = APIRouter(tags=["prediction"], responses=PROBLEMS)
 
 
@@ -47,10 +54,11 @@ router = APIRouter(tags=["prediction"], responses=PROBLEMS)
     response_model=Prediction,
     openapi_extra={"requestBody": ONE_PICTURE},
 )
-async def predict(request: Request) -> Response:
+async def predict(request: Request, frames: Frames = "middle") -> Response:
     service = service_of(request)
+    judge = service.predict_frames if frames == "all" else service.predict
     async with service.visit(request) as visit:
-        answer = await service.predict(await uploads.one_file(visit), visit)
+        answer = await judge(await uploads.one_file(visit), visit)
     return reply(answer, service, visit.timing)
 
 

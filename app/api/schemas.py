@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.model.classifier import Answers
-from app.model.manifest import Input, Manifest, Metric, Ood
+from app.model.manifest import Input, Metric, Ood
 
 
 class _Shape(BaseModel):
@@ -19,15 +18,41 @@ class ModelRef(_Shape):
     version: str = Field(examples=["3f2a9c1d04be"])
 
 
-class Prediction(_Shape):
-    """One picture's answer. `accepted` and `ood_score` are null where the bundle cannot tell strangers."""
+class Window(_Shape):
+    """The values shown from black to white, as DICOM states it."""
+
+    center: float
+    width: float
+
+
+class Dicom(_Shape):
+    """What the header of a DICOM says. `agrees` is null where it names no body part that is understood."""
+
+    modality: str | None = Field(examples=["CR"])
+    body_part: str | None = Field(examples=["HAND"])
+    rows: int
+    columns: int
+    frames: int
+    window: Window | None
+    agrees: bool | None
+
+
+class Judged(_Shape):
+    """What the model says. `accepted` and `ood_score` are null where the bundle cannot tell strangers."""
 
     label: str | None = Field(examples=["Hand"])
     confidence: float = Field(examples=[0.9993])
     accepted: bool | None
     ood_score: float | None
     probabilities: dict[str, float] = Field(examples=[{"Hand": 0.9993, "HeadCT": 0.0007}])
+
+
+class Prediction(Judged):
+    """One picture's answer; `dicom` for a DICOM only, `frames` where all of them were asked for."""
+
     model: ModelRef
+    dicom: Dicom | None = None
+    frames: list[Judged] | None = None
 
 
 class Explanation(Prediction):
@@ -59,6 +84,7 @@ class BatchEntry(_Shape):
     ood_score: float | None = None
     probabilities: dict[str, float] | None = None
     model: ModelRef | None = None
+    dicom: Dicom | None = None
 
 
 class Batch(_Shape):
@@ -83,23 +109,3 @@ class ModelInfo(_Shape):
     data: dict[str, JsonValue]
     training: dict[str, JsonValue]
     card: str
-
-
-def model_ref(manifest: Manifest) -> dict[str, str]:
-    return {"name": manifest.name, "version": manifest.version}
-
-
-def prediction(manifest: Manifest, answers: Answers, row: int) -> dict[str, object]:
-    """A Prediction from one row of the answers; a stranger gets no label."""
-    probabilities = dict(zip(manifest.classes, answers.probabilities[row].tolist(), strict=True))
-    label = max(probabilities, key=probabilities.__getitem__)
-    score = None if answers.ood_score is None else float(answers.ood_score[row])
-    accepted = None if score is None or manifest.ood is None else score <= manifest.ood.threshold
-    return {
-        "label": None if accepted is False else label,
-        "confidence": probabilities[label],
-        "accepted": accepted,
-        "ood_score": score,
-        "probabilities": probabilities,
-        "model": model_ref(manifest),
-    }

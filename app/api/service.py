@@ -11,14 +11,16 @@ from app import imaging
 from app.api.errors import NoEvidence, TooLarge
 from app.api.limits import Budget, Limits, Timing, Visit
 from app.api.metrics import Metrics
-from app.api.schemas import prediction
-from app.imaging import Picture, PictureError, Pixels, Unread, to_input
+from app.imaging import Header, Picture, PictureError, Pixels, Unread, to_input
 from app.model.batching import Answered, Batcher
 from app.model.bundle import Bundle
-from app.model.classifier import Floats
+from app.model.classifier import ENOUGH, Answers, Floats, mean
+from app.model.verdict import verdict
 
-ENOUGH = 2  # a JPEG is decoded at a fraction that leaves this many times the model's pixels a side
 TOGETHER, TOGETHER_BYTES = 64, 2**20  # most files and bytes of a batch that one thread decodes in one go
+
+
+Seen = tuple[Pixels, Header | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,21 @@ class Service:
         batcher = self._batcher(visit)
         with batcher.place():
             picture = await self._picture(data, visit.timing, ENOUGH * batcher.size)
-            return self._prediction(batcher, await self._judge(batcher, to_input(picture, batcher.size), visit.timing))
+            answered = await self._judge(batcher, to_input(picture, batcher.size), visit.timing)
+            return self._prediction(batcher, answered.answers, picture.header)
+
+    async def predict_frames(self, data: bytes, visit: Visit) -> dict[str, object]:
+        """The prediction from the mean over all frames, and that of each. Raises what `predict` raises."""
+        batcher = self._batcher(visit)
+        with batcher.place():
+            start = perf_counter()
+            inputs, header = await run_in_threadpool(self._frames, data, batcher.size)
+            visit.timing.decode = perf_counter() - start
+            answered = await asyncio.gather(*(self._judge(batcher, frame, visit.timing) for frame in inputs))
+        each = [item.answers for item in answered]
+        alone = [verdict(batcher.bundle.manifest, answers) for answers in each]
+        frames = [{name: told for name, told in frame.items() if name != "model"} for frame in alone]
+        return self._prediction(batcher, mean(each), header) | {"frames": frames}
 
     async def explain(self, data: bytes, visit: Visit) -> Explanation:
         """The prediction for one encoded picture, and what in the picture led to it. Raises what `predict` raises."""
@@ -65,7 +81,8 @@ class Service:
             answered = await self._judge(batcher, to_input(picture, batcher.size), visit.timing)
         if answered.answers.evidence is None:
             raise NoEvidence("The model in use gives no evidence to explain with.")
-        told, classes = self._prediction(batcher, answered), batcher.bundle.manifest.classes
+        told = self._prediction(batcher, answered.answers, picture.header)
+        classes = batcher.bundle.manifest.classes
         return Explanation(told, answered.answers.evidence[0], classes, picture)
 
     async def predict_all(self, files: list[bytes], visit: Visit) -> list[dict[str, object] | Exception]:
@@ -86,11 +103,12 @@ class Service:
         timing.decode = max(timing.decode, perf_counter() - start)
         return await asyncio.gather(*(self._entry(batcher, item, timing) for item in decoded))
 
-    async def _entry(self, batcher: Batcher, item: Pixels | Exception, timing: Timing) -> dict[str, object] | Exception:
+    async def _entry(self, batcher: Batcher, item: Seen | Exception, timing: Timing) -> dict[str, object] | Exception:
         if isinstance(item, Exception):
             return item
+        pixels, header = item
         try:
-            return self._prediction(batcher, await self._judge(batcher, item, timing))
+            return self._prediction(batcher, (await self._judge(batcher, pixels, timing)).answers, header)
         except Exception as error:  # whatever the backend makes of one picture harms no other
             return error
 
@@ -102,19 +120,25 @@ class Service:
         timing.decode = perf_counter() - start
         return picture
 
-    def _inputs(self, files: list[bytes], size: int) -> list[Pixels | Exception]:
-        inputs: list[Pixels | Exception] = []
+    def _inputs(self, files: list[bytes], size: int) -> list[Seen | Exception]:
+        inputs: list[Seen | Exception] = []
         for data in files:
             try:
-                inputs.append(to_input(self._open(data).read(ENOUGH * size), size))
+                picture = self._open(data).read(ENOUGH * size)
+                inputs.append((to_input(picture, size), picture.header))
             except (PictureError, TooLarge) as error:
                 inputs.append(error)
         return inputs
 
+    def _frames(self, data: bytes, size: int) -> tuple[list[Pixels], Header | None]:
+        unread = self._open(data)
+        frames = [(to_input(picture, size), picture.header) for picture in unread.frames()]
+        return [pixels for pixels, _ in frames], frames[len(frames) // 2][1]
+
     def _open(self, data: bytes) -> Unread:
         if len(data) > self.limits.max_upload_bytes:
             raise TooLarge(f"The picture has more than {self.limits.max_upload_bytes:,} bytes.")
-        return imaging.open(data, max_pixels=self.limits.max_pixels)
+        return imaging.open(data, max_pixels=self.limits.max_pixels, max_frames=self.limits.max_frames)
 
     async def _judge(self, batcher: Batcher, inputs: Pixels, timing: Timing) -> Answered:
         answered = await batcher(inputs)
@@ -122,8 +146,8 @@ class Service:
         timing.infer = max(timing.infer, answered.infer_seconds)
         return answered
 
-    def _prediction(self, batcher: Batcher, answered: Answered) -> dict[str, object]:
-        answer = prediction(batcher.bundle.manifest, answered.answers, 0)
+    def _prediction(self, batcher: Batcher, answers: Answers, header: Header | None) -> dict[str, object]:
+        answer = verdict(batcher.bundle.manifest, answers, header=header)
         self.metrics.judged(answer)
         return answer
 

@@ -3,9 +3,10 @@
 import numpy as np
 from PIL import Image
 
-from app.imaging import raster
+from app.imaging import dicom, raster
 from app.imaging.picture import (
     DamagedPicture,
+    Header,
     Picture,
     PictureError,
     Pixels,
@@ -13,12 +14,13 @@ from app.imaging.picture import (
     UnknownType,
     UnusablePicture,
 )
-from app.imaging.raster import Unread
 
 __all__ = [
+    "MAX_FRAMES",
     "MAX_PIXELS",
     "RESAMPLE",
     "DamagedPicture",
+    "Header",
     "Picture",
     "PictureError",
     "Pixels",
@@ -31,20 +33,25 @@ __all__ = [
     "to_input",
 ]
 
-MAX_PIXELS = 40_000_000
+MAX_PIXELS, MAX_FRAMES = 40_000_000, 10_000
 RESAMPLE = "squash-box"  # written into every bundle; a bundle made for another way of shrinking is refused
 
 
-def open(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Unread:
+Unread = raster.Unread | dicom.Unread
+
+
+def open(data: bytes, *, max_pixels: int = MAX_PIXELS, max_frames: int = MAX_FRAMES) -> Unread:
     """Read the header of one picture, judged by its content alone.
 
     Raises a PictureError: UnknownType, DamagedPicture, TooManyPixels or UnusablePicture.
     """
     if not data:
         raise UnusablePicture("The file is empty.")
+    if dicom.sniff(data):
+        return dicom.open(data, max_pixels, max_frames)
     format = raster.sniff(data)
     if format is None:
-        raise UnknownType("The content is not a JPEG, PNG, TIFF, BMP or WebP picture.")
+        raise UnknownType("The content is not a DICOM, JPEG, PNG, TIFF, BMP or WebP picture.")
     return raster.open(data, format, max_pixels)
 
 

@@ -23,11 +23,24 @@ class DamagedPicture(PictureError):
 
 
 class TooManyPixels(PictureError):
-    """The header promises more pixels than the limit."""
+    """The header promises more pixels or frames than the limit."""
 
 
 class UnusablePicture(PictureError):
     """A sound file that holds no single picture we can judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a DICOM says about its picture, and nothing about anybody."""
+
+    modality: str | None
+    body_part: str | None
+    rows: int
+    columns: int
+    frames: int
+    said: tuple[str, ...] = ()  # every text and code that names the body part
+    window: tuple[float, float] | None = None  # centre and width the values were shown through, if it was a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +49,8 @@ class Picture:
 
     pixels: Pixels  # (height, width), 0 is black
     format: str  # "JPEG", "PNG", …
-    mode: str  # the file's own pixel layout in Pillow's terms: "L", "RGB", "I;16", …
+    mode: str  # the file's own pixel layout in Pillow's terms, or DICOM's: "L", "RGB", "I;16", "MONOCHROME1", …
+    header: Header | None = None  # of a DICOM
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

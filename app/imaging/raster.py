@@ -61,6 +61,10 @@ class Unread:
                 image.draft(None, (at_least, at_least))
             return Picture(_grey(image), format, mode)
 
+    def frames(self) -> Iterator[Picture]:
+        """The one picture there is. Raises PictureError."""
+        yield self.read()
+
 
 def open(data: bytes, format: str, max_pixels: int) -> Unread:
     """Read the header of `data` with the one parser `format` names. Raises PictureError and nothing else."""

@@ -15,6 +15,7 @@ from app.model.bundle import MODEL, Bundle, BundleError
 from app.model.manifest import Golden
 
 DRIFT = 2e-2  # golden answers may differ by this much: some backends compute in bfloat16
+ENOUGH = 2  # a JPEG is decoded at a fraction that leaves this many times the model's pixels a side
 BATCH_SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)  # a backend compiles once for each, at start; others are padded
 
 Floats = npt.NDArray[np.float32]
@@ -31,6 +32,12 @@ class Answers:
     def __getitem__(self, rows: slice) -> "Answers":
         parts = (self.probabilities, self.ood_score, self.evidence)
         return Answers(*(None if part is None else part[rows] for part in parts))  # type: ignore[arg-type]
+
+
+def mean(several: Sequence[Answers]) -> Answers:
+    """The answers of one row each, averaged into one row."""
+    parts = zip(*((answers.probabilities, answers.ood_score, answers.evidence) for answers in several), strict=True)
+    return Answers(*(None if part[0] is None else np.mean(part, axis=0) for part in parts))  # type: ignore[arg-type]
 
 
 def ready(bundle: Bundle, cores: int, sizes: Sequence[int] = BATCH_SIZES) -> "Classifier":

@@ -46,6 +46,13 @@ class Ood(_Part):
     parameters: dict[str, float] = {}
 
 
+class Terms(_Part):
+    """What a DICOM header says of pictures of a class: words and codes for the body part, and modalities."""
+
+    body_part: list[str]
+    modality: list[str] = []  # none: any
+
+
 class Metric(_Part):
     """A share with its 95 % interval and the number of pictures behind it."""
 
@@ -67,6 +74,7 @@ class Manifest(_Part):
     files: dict[FileName, str] = {}
     temperature: float = Field(default=1.0, gt=0)
     ood: Ood | None = None
+    dicom: dict[str, Terms] = {}
     golden: list[Golden] = []
     metrics: dict[str, Metric] = {}
     data: dict[str, JsonValue] = {}
@@ -74,5 +82,6 @@ class Manifest(_Part):
 
     def fingerprint(self) -> str:
         """The version: first 12 hex digits of the sha256 of everything but `version` and `created`."""
-        content = self.model_dump_json(exclude={"version", "created"})
+        unsaid = set() if self.dicom else {"dicom"}  # bundles from before there was such a thing keep their version
+        content = self.model_dump_json(exclude={"version", "created"} | unsaid)
         return hashlib.sha256(content.encode()).hexdigest()[:12]

@@ -1,0 +1,5 @@
+"""Folders and archives to a table, without a server: files → processes → rows → table → page."""
+
+
+class ScoringError(Exception):
+    """What was asked for is not there, or the table cannot be gone on with; the message is one plain sentence."""

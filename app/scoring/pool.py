@@ -1,0 +1,104 @@
+"""All cores at work on one list of files."""
+
+import os
+import signal
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from app.model.bundle import Bundle
+from app.scoring.files import File
+from app.scoring.table import Row, failed
+
+if TYPE_CHECKING:
+    from app.scoring.scorer import Scorer
+
+TOGETHER = 64  # files a task
+AHEAD = 3  # tasks in hand for each process
+
+Task = list[File]
+scorer: "Scorer"  # of this process
+
+
+def score(files: Iterable[File], bundle: Bundle, most_bytes: int, processes: int) -> Iterator[list[Row]]:
+    """Rows as they come, in no order. A file that brings its process down gets a row that says so."""
+    todo = iter(files)
+    while lost := (yield from _together(todo, bundle, most_bytes, processes)):
+        yield from _alone([file for task in lost for file in task], bundle, most_bytes)
+
+
+def _together(
+    files: Iterator[File], bundle: Bundle, most_bytes: int, processes: int
+) -> Generator[list[Row], None, list[Task]]:
+    """Until the files are done, or a process dies: then what all had in hand is returned."""
+    running: dict[Future[list[Row]], Task] = {}
+    with _pool(bundle, most_bytes, processes) as pool:
+        try:
+            while task := list(islice(files, TOGETHER)):
+                running[pool.submit(_score, task)] = task
+                if len(running) >= AHEAD * processes:
+                    yield from _finished(running)
+            while running:
+                yield from _finished(running)
+        except BrokenProcessPool:
+            pass
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return list(running.values())
+
+
+def _finished(running: dict[Future[list[Row]], Task]) -> Iterator[list[Row]]:
+    for future in wait(running, return_when=FIRST_COMPLETED).done:
+        yield future.result()
+        del running[future]
+
+
+def _alone(files: Task, bundle: Bundle, most_bytes: int) -> Iterator[list[Row]]:
+    """One by one, to find the one that does it."""
+    left = iter(files)
+    for file in left:
+        with _pool(bundle, most_bytes, 1) as pool:
+            try:
+                yield pool.submit(_score, [file]).result()
+                for file in left:  # noqa: PLW2901 the same pool as long as it lives
+                    yield pool.submit(_score, [file]).result()
+            except BrokenProcessPool:
+                yield [failed(file, bundle, "The picture brought its reader down.")]
+
+
+def _pool(bundle: Bundle, most_bytes: int, processes: int) -> ProcessPoolExecutor:
+    # Not forked: TensorFlow does not survive that.
+    return ProcessPoolExecutor(processes, get_context("spawn"), _prepare, (bundle, most_bytes))
+
+
+def _prepare(bundle: Bundle, most_bytes: int) -> None:
+    global scorer  # noqa: PLW0603 one for each process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ[name] = "1"
+    with _quiet():
+        from app.scoring.scorer import Scorer  # after the threads are set: Keras' backend reads them once
+
+        scorer = Scorer(bundle, most_bytes)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """TensorFlow greets on standard error whatever it is told, and would spoil the progress bar."""
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _score(task: Task) -> list[Row]:
+    return scorer(task)

@@ -1,0 +1,39 @@
+"""One run of `classify`: what is missing in the table is found, judged and added."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from app.model.bundle import Bundle
+from app.scoring import page, pool
+from app.scoring.files import File, find
+from app.scoring.summary import Summary, summarise
+from app.scoring.table import Row, Table
+
+MOST_BYTES = 512 * 2**20  # of one file
+
+Score = Callable[[Iterable[File]], Iterator[list[Row]]]
+Watch = Callable[[int, int], None]  # is told the files done, and of how many
+
+
+def classify(wanted: list[str], table: Table, score: Score, watch: Watch) -> Summary:
+    """Add a row for every file that has none yet. Raises ScoringError."""
+    total = sum(1 for _ in missing(wanted, table))
+    done = 0
+    watch(done, total)
+    with table:
+        for rows in score(missing(wanted, table)):
+            table.append(rows)
+            watch(done := done + len(rows), total)
+    return summarise(table.rows())
+
+
+def missing(wanted: list[str], table: Table) -> Iterator[File]:
+    return (file for file in find(wanted) if file.name not in table.done and not table.owns(file.path))
+
+
+def on_all_cores(bundle: Bundle, processes: int) -> Score:
+    return lambda files: pool.score(files, bundle, MOST_BYTES, processes)
+
+
+def report(path: Path, wanted: list[str], table: Table, summary: Summary) -> None:
+    page.write(path, find(wanted), table.rows(), summary, MOST_BYTES)

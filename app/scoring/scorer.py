@@ -1,0 +1,59 @@
+"""Files to rows: read, decoded and judged, many at a time."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.imaging import Header, PictureError, Pixels, decode, to_input
+from app.model.bundle import Bundle
+from app.model.classifier import ENOUGH, ready
+from app.model.verdict import verdict
+from app.scoring.files import File, Unreadable
+from app.scoring.table import Row, failed
+
+Seen = tuple[Pixels, Header | None]
+
+
+class Scorer:
+    """A model of its own, on one core. Raises BundleError."""
+
+    def __init__(self, bundle: Bundle, most_bytes: int) -> None:
+        self._bundle, self._most_bytes = bundle, most_bytes
+        self._classifier = ready(bundle, cores=1)
+
+    def __call__(self, files: Sequence[File]) -> list[Row]:
+        """A row for each file, in order; what cannot be read says why."""
+        rows: list[Row] = []
+        seen: list[Seen] = []
+        for file in files:
+            row, picture = self._look(file)
+            rows.append(row)
+            seen += [] if picture is None else [picture]
+        self._judge(seen, [row for row in rows if "error" not in row])
+        return rows
+
+    def _look(self, file: File) -> tuple[Row, Seen | None]:
+        sha256 = None
+        try:
+            data = file.read(self._most_bytes)
+            sha256 = hashlib.sha256(data).hexdigest()
+            picture = decode(data, ENOUGH * self._classifier.size)
+        except (Unreadable, PictureError) as error:
+            return failed(file, self._bundle, str(error), sha256), None
+        return {"path": file.name, "sha256": sha256}, (to_input(picture, self._classifier.size), picture.header)
+
+    def _judge(self, seen: list[Seen], rows: list[Row]) -> None:
+        if not seen:
+            return
+        answers = self._classifier(np.stack([pixels for pixels, _ in seen]))
+        for index, ((_, header), row) in enumerate(zip(seen, rows, strict=True)):
+            row |= _flat(verdict(self._bundle.manifest, answers, index, header)) | {"model": self._bundle.title}  # noqa: PLW2901
+
+
+def _flat(told: dict[str, object]) -> Row:
+    probabilities: dict[str, float] = told["probabilities"]  # type: ignore[assignment]
+    dicom: Row = told.get("dicom", {})  # type: ignore[assignment]
+    judged: Row = {name: told[name] for name in ("label", "confidence", "accepted", "ood_score")}  # type: ignore[misc]
+    header: Row = {name: dicom.get(name) for name in ("modality", "body_part", "agrees")}
+    return judged | {f"p_{name}": value for name, value in probabilities.items()} | header | {"error": None}

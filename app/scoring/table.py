@@ -1,0 +1,182 @@
+"""The table of all verdicts, as CSV, JSON lines or Parquet. It only grows, and a kill costs no row that was written."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+
+from app.model.bundle import Bundle
+from app.model.manifest import Manifest
+from app.scoring import ScoringError
+from app.scoring.files import File
+
+Row = dict[str, str | float | bool | None]
+SYNC_SECONDS = 1.0
+PARQUET_ROWS = 10_000  # written at once
+
+
+def columns(manifest: Manifest) -> dict[str, type]:
+    """Name and type of each column."""
+    judged: dict[str, type] = {"label": str, "confidence": float, "accepted": bool, "ood_score": float}
+    probabilities: dict[str, type] = {f"p_{name}": float for name in manifest.classes}
+    header: dict[str, type] = {"modality": str, "body_part": str, "agrees": bool}
+    return {"path": str, "sha256": str} | judged | probabilities | header | {"error": str, "model": str}
+
+
+def failed(file: File, bundle: Bundle, sentence: str, sha256: str | None = None) -> Row:
+    """The row of a file that could not be judged."""
+    empty: Row = dict.fromkeys(columns(bundle.manifest))
+    return empty | {"path": file.name, "sha256": sha256, "error": sentence, "model": bundle.title}
+
+
+class Table:
+    """Goes on where an earlier run with the same bundle stopped. Raises ScoringError.
+
+    CSV and JSON lines are appended to. Parquet cannot be: its rows wait in a JSON lines file beside it until the end.
+    """
+
+    def __init__(self, path: Path, bundle: Bundle) -> None:
+        self.path, self._columns = path, columns(bundle.manifest)
+        if path.suffix not in {".csv", ".jsonl", ".parquet"}:
+            raise ScoringError(f"{path} is no .csv, .jsonl or .parquet file.")
+        self._journal = path.with_name(f".{path.name}.jsonl") if path.suffix == ".parquet" else path
+        self._as_csv = path.suffix == ".csv"
+        if path.suffix == ".parquet":
+            _need_pyarrow()
+        self.done = self._take_up(bundle.title)
+
+    def __enter__(self) -> "Table":
+        self._file = self._journal.open("a", encoding="utf-8", newline="")
+        self._synced = monotonic()
+        if self._as_csv and not self._file.tell():
+            self._file.write(self._line(dict.fromkeys(self._columns), head=True))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sync()
+        self._file.close()
+        if self._journal != self.path:
+            _to_parquet(self._read_journal(), self._columns, self.path)
+            self._journal.unlink()
+
+    def owns(self, path: Path) -> bool:
+        """Whether `path` is this table itself, which may lie among the files it is about."""
+        return path.name in {self.path.name, self._journal.name} and path.resolve().parent == self.path.resolve().parent
+
+    def append(self, rows: Sequence[Row]) -> None:
+        self._file.write("".join(self._line(row) for row in rows))
+        self._file.flush()  # a kill loses nothing that was written; only a power cut asks for the next
+        if monotonic() - self._synced > SYNC_SECONDS:
+            self._sync()
+
+    def rows(self) -> Iterator[Row]:
+        """All of them, as they were written."""
+        if self.path.suffix == ".parquet" and not self._journal.exists():
+            yield from _from_parquet(self.path)
+        elif self._journal.exists():
+            yield from self._read_journal()
+
+    def _take_up(self, title: str) -> set[str]:
+        if self._journal != self.path and not self._journal.exists() and self.path.exists():
+            self._journal.write_text("".join(self._line(row) for row in _from_parquet(self.path)))
+        if not self._journal.exists():
+            return set()
+        _drop_torn_line(self._journal)
+        done: set[str] = set()
+        for row in self._read_journal():
+            if row.keys() != self._columns.keys() or row["model"] != title:
+                raise ScoringError(f"{self.path} was made with another model, or is no such table; name another file.")
+            done.add(str(row["path"]))
+        return done
+
+    def _line(self, row: Row, head: bool = False) -> str:
+        if not self._as_csv:
+            return json.dumps({name: row[name] for name in self._columns}, ensure_ascii=False) + "\n"
+        file = io.StringIO()
+        csv.writer(file).writerow(list(self._columns) if head else [_cell(row[name]) for name in self._columns])
+        return file.getvalue()
+
+    def _read_journal(self) -> Iterator[Row]:
+        with self._journal.open(encoding="utf-8", newline="") as file:
+            try:
+                if self._as_csv:
+                    yield from (
+                        {name: self._value(name, text) for name, text in row.items()} for row in csv.DictReader(file)
+                    )
+                else:
+                    yield from (json.loads(line) for line in file)
+            except (ValueError, TypeError, AttributeError) as error:
+                raise ScoringError(f"{self.path} is not a table made here; name another file.") from error
+
+    def _value(self, name: str, text: str) -> str | float | bool | None:
+        kind = self._columns.get(name, str)
+        if not text:
+            return None
+        return text == "true" if kind is bool else float(text) if kind is float else text
+
+    def _sync(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._synced = monotonic()
+
+
+def _cell(value: str | float | bool | None) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _drop_torn_line(path: Path) -> None:
+    """A kill may have cut the last line short."""
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        while size:
+            start = max(0, size - 4096)
+            file.seek(start)
+            found = file.read(size - start).rfind(b"\n")
+            if found >= 0:
+                size = start + found + 1
+                break
+            size = start
+        file.truncate(size)
+
+
+def _need_pyarrow() -> None:
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise ScoringError("Parquet needs pyarrow: pip install bodyregion[parquet].") from error
+
+
+def _to_parquet(rows: Iterable[Row], kinds: dict[str, type], path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    types = {str: pa.string(), float: pa.float64(), bool: pa.bool_()}
+    schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
+    unfinished = path.with_name(f".{path.name}.part")
+    with ParquetWriter(unfinished, schema) as writer:
+        some: list[Row] = []
+        for row in rows:
+            some.append(row)
+            if len(some) == PARQUET_ROWS:
+                writer.write_table(pa.Table.from_pylist(some, schema))
+                some = []
+        writer.write_table(pa.Table.from_pylist(some, schema))
+    unfinished.replace(path)
+
+
+def _from_parquet(path: Path) -> Iterator[Row]:
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        for batch in ParquetFile(path).iter_batches(PARQUET_ROWS):
+            yield from batch.to_pylist()
+    except (OSError, ValueError) as error:
+        raise ScoringError(f"{path} is not a table made here; name another file.") from error

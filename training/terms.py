@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.model.manifest import Terms
 from training.config import DataError
 
-HEAD = "HEAD BRAIN SKULL CRANIUM NEURO HEADNECK CEREBRUM CAPUT SCHAEDEL KOPF HIRN TETE CRANE CEREBRO CRANEO CABEZA"
+HEAD = "HEAD BRAIN SKULL CRANIUM NEURO HEADNECK CEREBRUM SCHAEDEL SCHADEL KOPF HIRN TETE CRANE CEREBRO CRANEO CABEZA"
 CHEST = (
     "CHEST THORAX THORACIC LUNG LUNGS HEART MEDIASTINUM RIB RIBS CHESTABDOMEN CHESTABDPELVIS NECKCHEST TORAX POITRINE"
 )
@@ -29,7 +29,7 @@ TERMS = {
 
 
 def read(path: Path | None, classes: list[str]) -> dict[str, Terms]:
-    """The terms of `classes` from a JSON file, {class: {"body_part": […], "modality": […]}}, or those known by name.
+    """The terms of `classes`, as JSON {class: {"body_part": […], "modality": […]}} or those known by name.
 
     Raises DataError.
     """

@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.tag import Tag
 from pydicom.uid import (
@@ -62,6 +62,8 @@ NO_PICTURE = {RTDoseStorage}  # it has pixels, but they are a dose
 WINDOWS = {"CT": (40.0, 400.0)}  # centre and width in Hounsfield units for a CT that brings none: soft tissue
 SHARE = 0.5  # percent of the values left out at either end where there is no window at all
 INFLATED = 8  # bytes for each pixel allowed that a deflated file may unpack to
+LINEAR = "LINEAR"
+EXTREME = 50  # an exponent beyond which a sigmoid is black or white
 META = 2  # the group of elements about the file itself
 DIGITS = re.compile(r"[0-9.]{1,64}")
 SYNTAXES = {  # of a file that does not name its own, by what it looks like: implicit, little-endian
@@ -132,6 +134,8 @@ def open(data: bytes, max_pixels: int, max_frames: int) -> Unread:
             raise UnusablePicture(f"The DICOM file holds no picture; its kind is {_name(kind) or 'not known'}.")
         header = _header(dataset)
         check_size(header.columns, header.rows, max_pixels)
+        if header.frames < 1:
+            raise ValueError("fewer frames than one")
         if header.frames > max_frames:
             raise TooManyPixels(f"The picture has {header.frames:,} frames; at most {max_frames:,} are read.")
         _check_syntax(dataset.file_meta.TransferSyntaxUID)
@@ -145,8 +149,9 @@ def _judging() -> Iterator[None]:
         yield
     except (PictureError, MemoryError):
         raise
-    except Exception as error:
-        raise DamagedPicture("The DICOM file is damaged, cut short or not what its header says.") from error
+    except Exception:
+        # What went wrong may quote the header, so it is not kept.
+        raise DamagedPicture("The DICOM file is damaged, cut short or not what its header says.") from None
 
 
 def _read(data: bytes, max_pixels: int) -> tuple[BytesIO, Dataset]:
@@ -156,7 +161,10 @@ def _read(data: bytes, max_pixels: int) -> tuple[BytesIO, Dataset]:
     meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != META)
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:  # pydicom would unpack it without a limit
         inflating = zlib.decompressobj(-zlib.MAX_WBITS)
-        file = BytesIO(inflating.decompress(file.read(), INFLATED * max_pixels))
+        inflated = inflating.decompress(file.read(), INFLATED * max_pixels)
+        if inflated[:2] == b"\x02\0" or inflated[128:132] == b"DICM":
+            raise ValueError("packed more than once")
+        file = BytesIO(inflated)
     file.seek(0)
     dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=_tags(TAGS))
     if "TransferSyntaxUID" not in dataset.file_meta:
@@ -218,25 +226,59 @@ def _of_frame(dataset: Dataset, index: int) -> Dataset:
 
 def _grey(values: Values, dataset: Dataset, modality: str | None) -> tuple[Pixels, Window | None]:
     """Decoded values as a display would show them, and the window they were shown through."""
+    bits = int(dataset.BitsStored) if "BitsStored" in dataset else 0
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         values = apply_color_lut(values, dataset)
+        bits = 8 * values.itemsize
     if values.ndim == 3:
-        top = np.iinfo(values.dtype).max
-        return np.asarray(Image.fromarray((values // ((top + 1) // 256)).astype(np.uint8)).convert("L")), None
+        return np.asarray(Image.fromarray(_eight_bits(values / (2.0**bits - 1))).convert("L")), None
+    picture = ~_padding(values, dataset)
     values = apply_modality_lut(values, dataset)
     if dataset.get("VOILUTSequence"):
-        shown, window = apply_voi(values, dataset) / (2.0 ** dataset.VOILUTSequence[0].LUTDescriptor[2] - 1), None
+        shown, window = _looked_up(values, dataset.VOILUTSequence[0]), None
+    elif window := _own_window(dataset):
+        shown = _through(values, window, _function(dataset))
     else:
-        window = _own_window(dataset) or _default_window(values, dataset, modality)
-        shown = _through(values, window, str(dataset.get("VOILUTFunction") or "LINEAR"))
-    pixels: Pixels = (shown.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+        window = _default_window(values[picture] if picture.any() else values, bits, modality)
+        shown = _through(values, window, LINEAR)
+    pixels = _eight_bits(shown)
     return (255 - pixels if dataset.PhotometricInterpretation == "MONOCHROME1" else pixels), window
+
+
+def _eight_bits(shown: Values) -> Pixels:
+    return (shown.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _padding(stored: Values, dataset: Dataset) -> npt.NDArray[np.bool_]:
+    """Where there is no picture, only what fills the frame up."""
+    first = dataset.get("PixelPaddingValue")
+    if first is None:
+        return np.zeros(stored.shape, bool)
+    low, high = sorted((int(first), int(dataset.get("PixelPaddingRangeLimit", first))))
+    return (stored >= low) & (stored <= high)
+
+
+def _looked_up(values: Values, table: Dataset) -> Values:
+    """Grey from 0 to 1 by a VOI LUT. (pydicom's own wraps where eight-bit entries are more than 256.)"""
+    count, first, bits = table.LUTDescriptor
+    entries = table.LUTData
+    if isinstance(entries, bytes):
+        entries = np.frombuffer(entries, "<u2" if table.original_encoding[1] is not False else ">u2")
+    index = np.clip(np.rint(values) - first, 0, (count or 2**16) - 1).astype(int)
+    shown: Values = np.asarray(entries)[index] / (2.0**bits - 1)
+    return shown
+
+
+def _function(dataset: Dataset) -> str:
+    return str(dataset.get("VOILUTFunction") or LINEAR)
 
 
 def _own_window(dataset: Dataset) -> Window | None:
     """The first of the file's windows, if it makes sense."""
     center, width = (_first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
-    if center is None or width is None or not isfinite(center + width) or width < 1:
+    if center is None or width is None or not isfinite(center + width):
+        return None
+    if width <= 0 or (width < 1 and _function(dataset) == LINEAR):
         return None
     return center, width
 
@@ -247,17 +289,14 @@ def _first(value: Any) -> float | None:
     return None if value in {None, ""} else float(value)
 
 
-def _default_window(values: Values, dataset: Dataset, modality: str | None) -> Window:
+def _default_window(values: Values, bits: int, modality: str | None) -> Window:
     """All of what eight bits can hold; soft tissue for a CT; else the values but for a few at either end."""
     if values.dtype == np.uint8:
-        low, high = 0.0, 2.0 ** int(dataset.BitsStored) - 1
+        low, high = 0.0, 2.0**bits - 1 if 0 < bits < 8 else 255.0
     elif modality in WINDOWS:
         return WINDOWS[modality]
     else:
-        padding = dataset.get("PixelPaddingValue")
-        low, high = np.percentile(
-            values[values != padding] if (values != padding).any() else values, (SHARE, 100 - SHARE)
-        )
+        low, high = np.percentile(values, (SHARE, 100 - SHARE)).tolist()
     return (low + high) / 2 + 0.5, high - low + 1
 
 
@@ -265,7 +304,7 @@ def _through(values: Values, window: Window, function: str) -> Values:
     """Grey from 0 to 1, with values beyond either end, by the formulas of PS3.3 C.11.2.1.2 and C.11.2.1.3."""
     center, width = window
     if function == "SIGMOID":
-        return 1 / (1 + np.exp(-4 * (values - center) / width))
+        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -EXTREME, EXTREME)))
     if function == "LINEAR_EXACT" or width == 1:
         return (values - center) / width + 0.5
     return (values - (center - 0.5)) / (width - 1) + 0.5

@@ -65,11 +65,17 @@ def _section(kind: str, rows: list[Row], total: int, files: dict[str, File], mos
 
 
 def _entry(row: Row, file: File | None, most_bytes: int) -> str:
-    seen = f"{row['label'] or 'none of the classes'}, {row['confidence']:.0%} sure"
     header = " ".join(str(row[name]) for name in ("modality", "body_part") if row[name])
     said = f"<br>header: {escape(header)}" if header else ""
     image = "" if file is None else f'<img alt="" src="{_thumbnail(file, most_bytes)}">'
-    return f"<li>{image}{escape(seen)}{said}<br>{escape(str(row['path']))}</li>\n"
+    return f"<li>{image}{escape(_seen(row))}{said}<br>{escape(str(row['path']))}</li>\n"
+
+
+def _seen(row: Row) -> str:
+    if row["label"] is not None:
+        return f"{row['label']}, {row['confidence']:.0%} sure"
+    nearest = max((name for name in row if name.startswith("p_")), key=lambda name: float(row[name] or 0))
+    return f"none of the classes; nearest is {nearest.removeprefix('p_')}"
 
 
 def _thumbnail(file: File, most_bytes: int) -> str:

@@ -8,6 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.model.bundle import Bundle
@@ -91,7 +92,7 @@ def _prepare(bundle: Bundle, most_bytes: int) -> None:
 def _quiet() -> Iterator[None]:
     """TensorFlow greets on standard error whatever it is told, and would spoil the progress bar."""
     kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield

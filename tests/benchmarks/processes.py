@@ -14,9 +14,10 @@ def memory(root: int) -> list[tuple[str, float, float]]:
         while ancestor != root and ancestor in parents:
             ancestor = parents[ancestor]
         if ancestor == root:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-            sizes = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
-            found.append((str(pid), sizes["Pss"], sizes["Rss"]))
+            with suppress(OSError, KeyError):  # it ended meanwhile
+                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+                sizes = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
+                found.append((str(pid), sizes["Pss"], sizes["Rss"]))
     return sorted(found, key=lambda row: -row[1])
 
 

@@ -1,0 +1,90 @@
+"""How fast `classify` is, and what it holds in memory: python -m tests.benchmarks.scoring DATA, a folder of pictures.
+
+Beside it, as many processes as there are cores that read, decode and judge the same files in a bare loop.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from app.imaging import decode, to_input
+from app.model import bundle
+from app.model.classifier import Classifier, ready
+from app.settings import usable_cores
+from tests.benchmarks.processes import memory
+from tests.benchmarks.stand import CURRENT, seconds, table
+from tests.running import start
+
+ROUNDS, COUNT, TOGETHER = 3, 20_000, 64
+judge: Classifier
+
+
+def rates(files: list[Path]) -> None:
+    """Pictures a second, start-up left out on both sides; medians of rounds that take turns."""
+    cores, own, bare = usable_cores(), [], []
+    with ProcessPoolExecutor(cores, get_context("spawn"), _own_classifier) as pool:
+        list(pool.map(time.sleep, [0.5] * cores))
+        shares = [files[core::cores] for core in range(cores)]
+        for _ in range(ROUNDS):
+            own.append(len(files) / _classify(files)[0])
+            bare.append(len(files) / seconds(partial(lambda work, parts: list(pool.map(work, parts)), _bare, shares)))
+    rows = [(f"{number:,.0f}", f"{loop:,.0f}", number / loop) for number, loop in zip(own, bare, strict=True)]
+    table(
+        "Pictures a second",
+        ("classify", f"{cores} bare loops", "ratio"),
+        *rows,
+        ("", "median", median(r[2] for r in rows)),
+    )
+
+
+def footprints(files: list[Path]) -> None:
+    """The most memory all processes hold together."""
+    rows = [(f"{count:,}", round(_classify(files[:count])[1])) for count in (1_000, len(files))]
+    table("Memory", ("files", "proportional MiB at most"), *rows)
+
+
+def _classify(files: list[Path]) -> tuple[float, float]:
+    """Seconds from the first row to the end, and the most MiB on the way."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, out = Path(name) / "files", Path(name) / "table.csv"
+        folder.mkdir()
+        for number, file in enumerate(files):
+            (folder / f"{number:06}{file.suffix}").symlink_to(file.resolve())
+        process = start("app", "classify", folder, "--out", out, "--bundle", CURRENT, output=Path(name) / "log")
+        while not out.exists() or out.stat().st_size < 1000:
+            time.sleep(0.005)
+        begun, most = perf_counter(), 0.0
+        while process.poll() is None:
+            most = max(most, sum(row[1] for row in memory(process.pid)))
+            time.sleep(0.25)
+        assert process.returncode == 0
+        assert len(out.read_text().splitlines()) == len(files) + 1
+        return perf_counter() - begun, most
+
+
+def _own_classifier() -> None:
+    global judge  # noqa: PLW0603 one for each process of the pool
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    judge = ready(bundle.read(CURRENT), 1)
+
+
+def _bare(files: list[Path]) -> None:
+    for at in range(0, len(files), TOGETHER):
+        judge(np.stack([to_input(decode(file.read_bytes()), judge.size) for file in files[at : at + TOGETHER]]))
+
+
+if __name__ == "__main__":
+    found = sorted(path for path in Path(sys.argv[1]).rglob("*") if path.is_file())
+    footprints(found)
+    rates(found[:: max(1, len(found) // COUNT)][:COUNT])

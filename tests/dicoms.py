@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy.typing as npt
 from pydicom import uid
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset, FileMetaDataset
 
 
 def item(**elements: Any) -> Dataset:
     dataset = Dataset()
-    for name, value in elements.items():
-        setattr(dataset, name, value)
+    with disable_value_validation():  # what pydicom would rather not write is what readers meet
+        for name, value in elements.items():
+            setattr(dataset, name, value)
     return dataset
 
 
@@ -21,6 +23,8 @@ def dicom(pixels: npt.NDArray[Any], syntax: str = uid.ExplicitVRLittleEndian, **
     shape = pixels.shape[:-1] if colors else pixels.shape
     content = pixels.astype(pixels.dtype.newbyteorder(">" if big else "<")).tobytes()
     integers = {"BitsStored": bits, "PixelRepresentation": int(pixels.dtype.kind == "i"), "PixelData": content}
+    floats = {4: {"FloatPixelData": content}, 8: {"DoubleFloatPixelData": content}}
+    stored: dict[str, Any] = floats[pixels.itemsize] if pixels.dtype.kind == "f" else integers
     elements = {
         "SOPClassUID": uid.SecondaryCaptureImageStorage,
         "SOPInstanceUID": "1.2.3",
@@ -32,11 +36,7 @@ def dicom(pixels: npt.NDArray[Any], syntax: str = uid.ExplicitVRLittleEndian, **
         "Rows": shape[-2],
         "Columns": shape[-1],
         "BitsAllocated": bits,
-        **(
-            {"f4": {"FloatPixelData": content}, "f8": {"DoubleFloatPixelData": content}}.get(
-                pixels.dtype.str[1:], integers
-            )
-        ),
+        **stored,
         **header,
     }
     dataset = item(**{name: value for name, value in elements.items() if value is not None})
@@ -45,7 +45,7 @@ def dicom(pixels: npt.NDArray[Any], syntax: str = uid.ExplicitVRLittleEndian, **
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = uid.UID(syntax)
     file = io.BytesIO()
-    dataset.save_as(
-        file, implicit_vr=syntax == uid.ImplicitVRLittleEndian, little_endian=not big, enforce_file_format=True
-    )
+    implicit = syntax == uid.ImplicitVRLittleEndian
+    with disable_value_validation():
+        dataset.save_as(file, implicit_vr=implicit, little_endian=not big, enforce_file_format=True)
     return file.getvalue()

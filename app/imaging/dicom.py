@@ -82,14 +82,6 @@ Values = npt.NDArray[Any]
 Window = tuple[float, float]  # centre and width
 
 
-def sniff(data: bytes) -> bool:
-    """Whether this looks like DICOM, with the 128-byte preamble or without."""
-    if data[128:132] == b"DICM":
-        return True
-    group, first = data[:2], data[2:4]
-    return (group in {b"\x02\0", b"\x08\0"} and first[1:] == b"\0") or (group == b"\0\x08" and first[:1] == b"\0")
-
-
 @dataclass(frozen=True, slots=True)
 class Unread:
     """A DICOM whose header is read and within the limits; its pixels come next in `file`."""
@@ -101,11 +93,10 @@ class Unread:
     light = False
 
     def read(self, at_least: int | None = None) -> Picture:
-        """The middle frame, always whole. Raises PictureError."""
+        """The middle frame, always whole."""
         return next(self.frames(self.header.frames // 2))
 
     def frames(self, first: int = 0) -> Iterator[Picture]:
-        """The frames from `first` on, decoded one at a time. Raises PictureError."""
         with _judging():
             self._fetch()
             for index in range(first, self.header.frames):

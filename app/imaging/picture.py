@@ -1,6 +1,8 @@
 """The vocabulary of the ring: pixels, a picture, and the ways a file can fail to be one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +53,22 @@ class Picture:
     format: str  # "JPEG", "PNG", …
     mode: str  # the file's own pixel layout in Pillow's terms, or DICOM's: "L", "RGB", "I;16", "MONOCHROME1", …
     header: Header | None = None  # of a DICOM
+
+
+class Unread(Protocol):
+    """A file whose header is read and within the limits, its pixels not yet."""
+
+    @property
+    def light(self) -> bool:
+        """Whether `read` takes well under a millisecond, so that handing it to a thread would cost more."""
+
+    def read(self, at_least: int | None = None) -> Picture:
+        """The picture, or the middle one of several frames. Where the format can, a smaller one in which both sides
+        keep `at_least` pixels. Raises PictureError.
+        """
+
+    def frames(self) -> Iterator[Picture]:
+        """All of them, one at a time. Raises PictureError."""
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

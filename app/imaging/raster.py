@@ -13,15 +13,6 @@ from PIL import Image, ImageOps
 
 from app.imaging.picture import DamagedPicture, Picture, PictureError, Pixels, UnusablePicture, check_size
 
-SIGNATURES = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",  # BigTIFF
-    b"MM\0+": "TIFF",
-    b"BM": "BMP",
-}
 PHOTOMETRIC, SAMPLE_FORMAT = 262, 339  # TIFF tags
 MIN_IS_WHITE, UNSIGNED = 0, 1
 NOTES = {"exif", "xmp"}  # where a JPEG says how it was held; looking takes a fifth of a small one's time
@@ -29,13 +20,6 @@ LIGHT_BYTES, LIGHT_PIXELS = 16 * 1024, 128 * 128  # decoded in at most 0.3 ms
 
 # Pillow warns from 89 million pixels and fails at twice that; our own limit comes from the header and is lower.
 Image.MAX_IMAGE_PIXELS = None
-
-
-def sniff(data: bytes) -> str | None:
-    """The format the first bytes announce, or None."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    return next((name for signature, name in SIGNATURES.items() if data.startswith(signature)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +31,11 @@ class Unread:
 
     @property
     def light(self) -> bool:
-        """Whether `read` takes well under a millisecond, so that handing it to a thread would cost more."""
         plain = self.image.format == "PNG" or (self.image.format == "JPEG" and "progressive" not in self.image.info)
         return plain and len(self.data) <= LIGHT_BYTES and self.image.width * self.image.height <= LIGHT_PIXELS
 
     def read(self, at_least: int | None = None) -> Picture:
-        """The picture; a JPEG at a fraction of its size where both sides keep `at_least` pixels. Raises PictureError."""
+        """The picture; only a JPEG is read smaller."""
         with _judging(self.image.format or ""), self.image as image:
             format, mode = image.format or "", image.mode
             if format == "PNG":
@@ -62,7 +45,6 @@ class Unread:
             return Picture(_grey(image), format, mode)
 
     def frames(self) -> Iterator[Picture]:
-        """The one picture there is. Raises PictureError."""
         yield self.read()
 
 

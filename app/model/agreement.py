@@ -3,32 +3,91 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from functools import cache
-
-from pydicom.sr.codedict import codes
+from functools import lru_cache
 
 from app.imaging import Header
 from app.model.manifest import Terms
 
-# Words of the standard's body parts (PS3.16 CID 4031) that name no part by themselves.
-VAGUE = frozenset(
+# Parts a header can name beside the classes, from the terms of PS3.16 annex L and CID 4031.
+PARTS = frozenset(
     [
-        "AND",
-        "BODY",
-        "BONE",
-        "BONES",
-        "DUCT",
-        "ENTIRE",
-        "LARGE",
-        "LOWER",
-        "MUSCLE",
-        "OF",
-        "PHANTOM",
-        "REGION",
-        "SMALL",
-        "STRUCTURE",
-        "SYSTEMS",
-        "UPPER",
+        "ABDOMEN",
+        "ANKLE",
+        "ANUS",
+        "ARM",
+        "BLADDER",
+        "BREAST",
+        "BRONCHUS",
+        "CALCANEUS",
+        "CHEST",
+        "CLAVICLE",
+        "COCCYX",
+        "COLON",
+        "CSPINE",
+        "DUODENUM",
+        "EAR",
+        "ELBOW",
+        "ESOPHAGUS",
+        "EXTREMITY",
+        "EYE",
+        "FACE",
+        "FACIAL",
+        "FEMUR",
+        "FIBULA",
+        "FINGER",
+        "FOOT",
+        "FOREARM",
+        "GALLBLADDER",
+        "HAND",
+        "HEAD",
+        "HEART",
+        "HIP",
+        "HUMERUS",
+        "ILEUM",
+        "ILIUM",
+        "JAW",
+        "JEJUNUM",
+        "KNEE",
+        "LARYNX",
+        "LEG",
+        "LIMB",
+        "LIVER",
+        "LSPINE",
+        "LUMBAR",
+        "MANDIBLE",
+        "MASTOID",
+        "MAXILLA",
+        "MEDIASTINUM",
+        "NECK",
+        "NOSE",
+        "ORBIT",
+        "PANCREAS",
+        "PATELLA",
+        "PELVIS",
+        "PROSTATE",
+        "RECTUM",
+        "RIB",
+        "SACRUM",
+        "SCAPULA",
+        "SHOULDER",
+        "SINUS",
+        "SKULL",
+        "SPINE",
+        "SSPINE",
+        "STERNUM",
+        "STOMACH",
+        "THIGH",
+        "THUMB",
+        "TIBIA",
+        "TOE",
+        "TOES",
+        "TRACHEA",
+        "TSPINE",
+        "URETER",
+        "URETHRA",
+        "UTERUS",
+        "WRIST",
+        "ZYGOMA",
     ]
 )
 
@@ -44,24 +103,15 @@ def agrees(terms: Mapping[str, Terms], label: str | None, header: Header) -> boo
         return None
     if _names(terms[label], said):
         return header.modality in terms[label].modality or not (header.modality and terms[label].modality)
-    understood = any(_names(other, said) for other in terms.values()) or any(
-        _parts() & set(text.split()) for text in said
-    )
-    return False if understood else None
+    known = any(_names(other, said) for other in terms.values()) or any(PARTS & set(text.split()) for text in said)
+    return False if known else None
 
 
 def _names(terms: Terms, said: Iterable[str]) -> bool:
     return any(f" {_plain(term)} " in f" {text} " for term in terms.body_part for text in said)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _plain(text: str) -> str:
     ascii = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return " ".join(re.findall(r"[A-Z0-9]+", ascii.upper()))
-
-
-@cache
-def _parts() -> frozenset[str]:
-    """KNEE, SPINE, FOOT, …: what a header can name beside the classes."""
-    names = [name for name in codes.CID4031.dir() if name[0].isupper()]
-    return frozenset(word.upper() for name in names for word in re.findall("[A-Z][a-z]+", name)) - VAGUE

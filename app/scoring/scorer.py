@@ -41,6 +41,8 @@ class Scorer:
             picture = decode(data, ENOUGH * self._classifier.size)
         except (Unreadable, PictureError) as error:
             return failed(file, self._bundle, str(error), sha256), None
+        except MemoryError:
+            return failed(file, self._bundle, "The picture needs more memory than there is.", sha256), None
         return {"path": file.name, "sha256": sha256}, (to_input(picture, self._classifier.size), picture.header)
 
     def _judge(self, seen: list[Seen], rows: list[Row]) -> None:

@@ -18,6 +18,7 @@ CHANGED = {
     "MAX_REQUEST_BYTES": ("2000", 2000),
     "MAX_BATCH_FILES": ("3", 3),
     "MAX_PIXELS": ("1000000", 1_000_000),
+    "MAX_FRAMES": ("7", 7),
     "MAX_QUEUE": ("4", 4),
     "REQUEST_TIMEOUT_SECONDS": ("2.5", 2.5),
     "DRAIN_SECONDS": ("0", 0),

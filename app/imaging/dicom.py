@@ -8,18 +8,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
-from math import isfinite
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pydicom
-from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset, read_preamble
-from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.tag import Tag
 from pydicom.uid import (
@@ -32,12 +26,12 @@ from pydicom.uid import (
 )
 
 from app.imaging import codecs
+from app.imaging.display import show
 from app.imaging.picture import (
     DamagedPicture,
     Header,
     Picture,
     PictureError,
-    Pixels,
     TooManyPixels,
     UnknownType,
     UnusablePicture,
@@ -59,11 +53,7 @@ TAGS = (
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence", "FrameAnatomySequence")
 NO_PICTURE = {RTDoseStorage}  # it has pixels, but they are a dose
-WINDOWS = {"CT": (40.0, 400.0)}  # centre and width in Hounsfield units for a CT that brings none: soft tissue
-SHARE = 0.5  # percent of the values left out at either end where there is no window at all
 INFLATED = 8  # bytes for each pixel allowed that a deflated file may unpack to
-LINEAR = "LINEAR"
-EXTREME = 50  # an exponent beyond which a sigmoid is black or white
 META = 2  # the group of elements about the file itself
 DIGITS = re.compile(r"[0-9.]{1,64}")
 SYNTAXES = {  # of a file that does not name its own, by what it looks like: implicit, little-endian
@@ -77,9 +67,6 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 warnings.filterwarnings("ignore", module="pydicom")
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 codecs.register()
-
-Values = npt.NDArray[Any]
-Window = tuple[float, float]  # centre and width
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +98,7 @@ class Unread:
         values = pixel_array(self.dataset, index=index)
         if not np.isfinite(values).all():
             raise UnusablePicture("The picture holds values that are not finite numbers.")
-        pixels, window = _grey(values, _of_frame(self.dataset, index), self.header.modality)
+        pixels, window = show(values, _of_frame(self.dataset, index), self.header.modality)
         mode = str(self.dataset.PhotometricInterpretation)
         return Picture(pixels, "DICOM", mode, replace(self.header, window=window))
 
@@ -213,89 +200,3 @@ def _of_frame(dataset: Dataset, index: int) -> Dataset:
                 merged.update(item)
     merged.file_meta = dataset.file_meta
     return merged
-
-
-def _grey(values: Values, dataset: Dataset, modality: str | None) -> tuple[Pixels, Window | None]:
-    """Decoded values as a display would show them, and the window they were shown through."""
-    bits = int(dataset.BitsStored) if "BitsStored" in dataset else 0
-    if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        values = apply_color_lut(values, dataset)
-        bits = 8 * values.itemsize
-    if values.ndim == 3:
-        return np.asarray(Image.fromarray(_eight_bits(values / (2.0**bits - 1))).convert("L")), None
-    picture = ~_padding(values, dataset)
-    values = apply_modality_lut(values, dataset)
-    if dataset.get("VOILUTSequence"):
-        shown, window = _looked_up(values, dataset.VOILUTSequence[0]), None
-    elif window := _own_window(dataset):
-        shown = _through(values, window, _function(dataset))
-    else:
-        window = _default_window(values[picture] if picture.any() else values, bits, modality)
-        shown = _through(values, window, LINEAR)
-    pixels = _eight_bits(shown)
-    return (255 - pixels if dataset.PhotometricInterpretation == "MONOCHROME1" else pixels), window
-
-
-def _eight_bits(shown: Values) -> Pixels:
-    return (shown.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-
-
-def _padding(stored: Values, dataset: Dataset) -> npt.NDArray[np.bool_]:
-    """Where there is no picture, only what fills the frame up."""
-    first = dataset.get("PixelPaddingValue")
-    if first is None:
-        return np.zeros(stored.shape, bool)
-    low, high = sorted((int(first), int(dataset.get("PixelPaddingRangeLimit", first))))
-    return (stored >= low) & (stored <= high)
-
-
-def _looked_up(values: Values, table: Dataset) -> Values:
-    """Grey from 0 to 1 by a VOI LUT. (pydicom's own wraps where eight-bit entries are more than 256.)"""
-    count, first, bits = table.LUTDescriptor
-    entries = table.LUTData
-    if isinstance(entries, bytes):
-        entries = np.frombuffer(entries, "<u2" if table.original_encoding[1] is not False else ">u2")
-    index = np.clip(np.rint(values) - first, 0, (count or 2**16) - 1).astype(int)
-    shown: Values = np.asarray(entries)[index] / (2.0**bits - 1)
-    return shown
-
-
-def _function(dataset: Dataset) -> str:
-    return str(dataset.get("VOILUTFunction") or LINEAR)
-
-
-def _own_window(dataset: Dataset) -> Window | None:
-    """The first of the file's windows, if it makes sense."""
-    center, width = (_first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
-    if center is None or width is None or not isfinite(center + width):
-        return None
-    if width <= 0 or (width < 1 and _function(dataset) == LINEAR):
-        return None
-    return center, width
-
-
-def _first(value: Any) -> float | None:
-    if isinstance(value, MultiValue):
-        value = value[0] if value else None
-    return None if value in {None, ""} else float(value)
-
-
-def _default_window(values: Values, bits: int, modality: str | None) -> Window:
-    """All of what eight bits can hold; soft tissue for a CT; else the values but for a few at either end."""
-    if values.dtype == np.uint8:
-        low, high = 0.0, 2.0**bits - 1 if 0 < bits < 8 else 255.0
-    elif modality in WINDOWS:
-        return WINDOWS[modality]
-    else:
-        low, high = np.percentile(values, (SHARE, 100 - SHARE)).tolist()
-    return (low + high) / 2 + 0.5, high - low + 1
-
-
-def _through(values: Values, window: Window, function: str) -> Values:
-    """Grey from 0 to 1, with values beyond either end, by the formulas of PS3.3 C.11.2.1.2 and C.11.2.1.3."""
-    center, width = window
-    if function == "SIGMOID":
-        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -EXTREME, EXTREME)))
-    if function == "LINEAR_EXACT" or width == 1:
-        return (values - center) / width + 0.5
-    return (values - (center - 0.5)) / (width - 1) + 0.5

@@ -1,0 +1,107 @@
+"""DICOM's stored values as a display would show them: PS3.3 C.11, with sane defaults where the header says nothing."""
+
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+
+from app.imaging.picture import Pixels
+
+WINDOWS = {"CT": (40.0, 400.0)}  # centre and width in Hounsfield units for a CT that brings none: soft tissue
+SHARE = 0.5  # percent of the values left out at either end where there is no window at all
+LINEAR = "LINEAR"
+EXTREME = 50  # an exponent beyond which a sigmoid is black or white
+
+Values = npt.NDArray[Any]
+Window = tuple[float, float]  # centre and width
+
+
+def show(values: Values, dataset: Dataset, modality: str | None) -> tuple[Pixels, Window | None]:
+    """Grey of one frame's stored values, (rows, columns) or (rows, columns, 3), and the window they were shown through."""
+    bits = int(dataset.BitsStored) if "BitsStored" in dataset else 0
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        values = apply_color_lut(values, dataset)
+        bits = 8 * values.itemsize
+    if values.ndim == 3:
+        return np.asarray(Image.fromarray(_eight_bits(values / (2.0**bits - 1))).convert("L")), None
+    picture = ~_padding(values, dataset)
+    values = apply_modality_lut(values, dataset)
+    if dataset.get("VOILUTSequence"):
+        shown, window = _looked_up(values, dataset.VOILUTSequence[0]), None
+    elif window := _own_window(dataset):
+        shown = _through(values, window, _function(dataset))
+    else:
+        window = _default_window(values[picture] if picture.any() else values, bits, modality)
+        shown = _through(values, window, LINEAR)
+    pixels = _eight_bits(shown)
+    return (255 - pixels if dataset.PhotometricInterpretation == "MONOCHROME1" else pixels), window
+
+
+def _eight_bits(shown: Values) -> Pixels:
+    return (shown.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _padding(stored: Values, dataset: Dataset) -> npt.NDArray[np.bool_]:
+    """Where there is no picture, only what fills the frame up."""
+    first = dataset.get("PixelPaddingValue")
+    if first is None:
+        return np.zeros(stored.shape, bool)
+    low, high = sorted((int(first), int(dataset.get("PixelPaddingRangeLimit", first))))
+    return (stored >= low) & (stored <= high)
+
+
+def _looked_up(values: Values, table: Dataset) -> Values:
+    """Grey from 0 to 1 by a VOI LUT. (pydicom's own wraps where eight-bit entries are more than 256.)"""
+    count, first, bits = table.LUTDescriptor
+    entries = table.LUTData
+    if isinstance(entries, bytes):
+        entries = np.frombuffer(entries, "<u2" if table.original_encoding[1] is not False else ">u2")
+    index = np.clip(np.rint(values) - first, 0, (count or 2**16) - 1).astype(int)
+    shown: Values = np.asarray(entries)[index] / (2.0**bits - 1)
+    return shown
+
+
+def _function(dataset: Dataset) -> str:
+    return str(dataset.get("VOILUTFunction") or LINEAR)
+
+
+def _own_window(dataset: Dataset) -> Window | None:
+    """The first of the file's windows, if it makes sense."""
+    center, width = (_first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    if center is None or width is None or not isfinite(center + width):
+        return None
+    if width <= 0 or (width < 1 and _function(dataset) == LINEAR):
+        return None
+    return center, width
+
+
+def _first(value: Any) -> float | None:
+    if isinstance(value, MultiValue):
+        value = value[0] if value else None
+    return None if value in {None, ""} else float(value)
+
+
+def _default_window(values: Values, bits: int, modality: str | None) -> Window:
+    """All of what eight bits can hold; soft tissue for a CT; else the values but for a few at either end."""
+    if values.dtype == np.uint8:
+        low, high = 0.0, 2.0**bits - 1 if 0 < bits < 8 else 255.0
+    elif modality in WINDOWS:
+        return WINDOWS[modality]
+    else:
+        low, high = np.percentile(values, (SHARE, 100 - SHARE)).tolist()
+    return (low + high) / 2 + 0.5, high - low + 1
+
+
+def _through(values: Values, window: Window, function: str) -> Values:
+    """Grey from 0 to 1, with values beyond either end, by the formulas of PS3.3 C.11.2.1.2 and C.11.2.1.3."""
+    center, width = window
+    if function == "SIGMOID":
+        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -EXTREME, EXTREME)))
+    if function == "LINEAR_EXACT" or width == 1:
+        return (values - center) / width + 0.5
+    return (values - (center - 0.5)) / (width - 1) + 0.5

@@ -54,14 +54,23 @@ def classify(
     report: Annotated[Path | None, typer.Option(help="A page with what a person should check, .html.")] = None,
     folder: Annotated[Path, typer.Option("--bundle", help="Bundle to judge with.")] = ROOT / bundle.CURRENT,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores by default.")] = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--cluster", help="Ray's address, or auto for the cluster here, or local for a new one."),
+    ] = None,
 ) -> None:
     """Judge every picture in folders and archives without a server; started again, it does what is missing."""
     from app.scoring import console, run
     from app.scoring.table import Table as Verdicts
 
     verdicts = Verdicts(out, opened := bundle.read(folder))
-    with console.progress() as watch:
+    if address:
+        from app.cluster import on_a_cluster
+
+        score = on_a_cluster(opened, address, workers, verdicts.parts)
+    else:
         score = run.on_all_cores(opened, workers or settings.usable_cores())
+    with console.progress() as watch:
         summary = run.classify(paths, verdicts, score, watch)
     if report:
         run.report(report, paths, verdicts, summary)

@@ -37,8 +37,12 @@ class File:
     def read(self, most: int) -> bytes:
         """All its bytes. Raises Unreadable, also where there are more than `most`."""
         try:
-            with self.path.open("rb") if self.member is None else _open_member(self.path, self.member) as file:
-                data = file.read(most + 1)
+            if self.member is None:
+                with open(self.path, "rb", buffering=0) as plain:  # noqa: PTH123 Path.open takes longer than a small file
+                    data = plain.read() if os.fstat(plain.fileno()).st_size <= most else plain.read(most + 1)
+            else:
+                with _open_member(self.path, self.member) as packed:
+                    data = packed.read(most + 1)
         except Exception as error:  # archives fail in as many ways as pictures
             raise Unreadable("The file cannot be read.") from error
         if len(data) > most:

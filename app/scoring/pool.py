@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TOGETHER = 64  # files a task
 AHEAD = 3  # tasks in hand for each process
+ONE_CORE = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1")
 
 Task = list[File]
 scorer: "Scorer"  # of this process
@@ -29,7 +30,7 @@ def score(files: Iterable[File], bundle: Bundle, most_bytes: int, processes: int
     """Rows as they come, in no order. A file that brings its process down gets a row that says so."""
     todo = iter(files)
     while lost := (yield from _together(todo, bundle, most_bytes, processes)):
-        yield from _alone([file for task in lost for file in task], bundle, most_bytes)
+        yield from alone([file for task in lost for file in task], bundle, most_bytes)
 
 
 def _together(
@@ -59,7 +60,7 @@ def _finished(running: dict[Future[list[Row]], Task]) -> Iterator[list[Row]]:
         del running[future]
 
 
-def _alone(files: Task, bundle: Bundle, most_bytes: int) -> Iterator[list[Row]]:
+def alone(files: Task, bundle: Bundle, most_bytes: int) -> Iterator[list[Row]]:
     """One by one, to find the one that does it."""
     left = iter(files)
     for file in left:
@@ -80,16 +81,15 @@ def _pool(bundle: Bundle, most_bytes: int, processes: int) -> ProcessPoolExecuto
 def _prepare(bundle: Bundle, most_bytes: int) -> None:
     global scorer  # noqa: PLW0603 one for each process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-        os.environ[name] = "1"
-    with _quiet():
+    os.environ.update(ONE_CORE)
+    with quiet():
         from app.scoring.scorer import Scorer  # after the threads are set: Keras' backend reads them once
 
         scorer = Scorer(bundle, most_bytes)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """TensorFlow greets on standard error whatever it is told, and would spoil the progress bar."""
     kept = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:

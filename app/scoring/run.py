@@ -6,7 +6,7 @@ from pathlib import Path
 from app.model.bundle import Bundle
 from app.scoring import page, pool
 from app.scoring.files import File, find
-from app.scoring.summary import Summary, summarise
+from app.scoring.summary import Summary
 from app.scoring.table import Row, Table
 
 MOST_BYTES = 512 * 2**20  # of one file
@@ -18,13 +18,16 @@ Watch = Callable[[int, int], None]  # is told the files done, and of how many
 def classify(wanted: list[str], table: Table, score: Score, watch: Watch) -> Summary:
     """Add a row for every file that has none yet. Raises ScoringError."""
     total = sum(1 for _ in missing(wanted, table))
-    done = 0
-    watch(done, total)
+    summary = Summary()
+    summary.add(table.rows())
+    before = summary.files
+    watch(0, total)
     with table:
         for rows in score(missing(wanted, table)):
             table.append(rows)
-            watch(done := done + len(rows), total)
-    return summarise(table.rows())
+            summary.add(rows)
+            watch(summary.files - before, total)
+    return summary
 
 
 def missing(wanted: list[str], table: Table) -> Iterator[File]:

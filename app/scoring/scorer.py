@@ -19,7 +19,7 @@ class Scorer:
     """A model of its own, on one core. Raises BundleError."""
 
     def __init__(self, bundle: Bundle, most_bytes: int) -> None:
-        self._bundle, self._most_bytes = bundle, most_bytes
+        self.bundle, self._most_bytes = bundle, most_bytes
         self._classifier = ready(bundle, cores=1)
 
     def __call__(self, files: Sequence[File]) -> list[Row]:
@@ -40,9 +40,9 @@ class Scorer:
             sha256 = hashlib.sha256(data).hexdigest()
             picture = decode(data, ENOUGH * self._classifier.size)
         except (Unreadable, PictureError) as error:
-            return failed(file, self._bundle, str(error), sha256), None
+            return failed(file, self.bundle, str(error), sha256), None
         except MemoryError:
-            return failed(file, self._bundle, "The picture needs more memory than there is.", sha256), None
+            return failed(file, self.bundle, "The picture needs more memory than there is.", sha256), None
         return {"path": file.name, "sha256": sha256}, (to_input(picture, self._classifier.size), picture.header)
 
     def _judge(self, seen: list[Seen], rows: list[Row]) -> None:
@@ -50,7 +50,7 @@ class Scorer:
             return
         answers = self._classifier(np.stack([pixels for pixels, _ in seen]))
         for index, ((_, header), row) in enumerate(zip(seen, rows, strict=True)):
-            row |= _flat(verdict(self._bundle.manifest, answers, index, header)) | {"model": self._bundle.title}  # noqa: PLW2901
+            row |= _flat(verdict(self.bundle.manifest, answers, index, header)) | {"model": self.bundle.title}  # noqa: PLW2901
 
 
 def _flat(told: dict[str, object]) -> Row:

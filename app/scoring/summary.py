@@ -17,24 +17,21 @@ class Summary:
     errors: int = 0
     disagreements: int = 0
 
+    def add(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self.files += 1
+            self.errors += row["error"] is not None
+            self.refused += is_refused(row)
+            self.disagreements += disagrees(row)
+            if row["label"] is not None:
+                self.labels[str(row["label"])] += 1
+
     def lines(self) -> Iterator[tuple[str, int]]:
         yield from sorted(self.labels.items())
         yield "none of the classes", self.refused
         yield "errors", self.errors
         yield "header says otherwise", self.disagreements
         yield "files", self.files
-
-
-def summarise(rows: Iterable[Row]) -> Summary:
-    summary = Summary()
-    for row in rows:
-        summary.files += 1
-        summary.errors += row["error"] is not None
-        summary.refused += is_refused(row)
-        summary.disagreements += disagrees(row)
-        if row["label"] is not None:
-            summary.labels[str(row["label"])] += 1
-    return summary
 
 
 def is_refused(row: Row) -> bool:

@@ -41,6 +41,7 @@ class Table:
 
     def __init__(self, path: Path, bundle: Bundle) -> None:
         self.path, self._columns = path, columns(bundle.manifest)
+        self.parts = path.with_name(f"{path.name}.parts")  # where a cluster leaves what is finished
         if path.suffix not in {".csv", ".jsonl", ".parquet"}:
             raise ScoringError(f"{path} is no .csv, .jsonl or .parquet file.")
         self._journal = path.with_name(f".{path.name}.jsonl") if path.suffix == ".parquet" else path
@@ -53,7 +54,7 @@ class Table:
         self._file = self._journal.open("a", encoding="utf-8", newline="")
         self._synced = monotonic()
         if self._as_csv and not self._file.tell():
-            self._file.write(self._line(dict.fromkeys(self._columns), head=True))
+            csv.writer(self._file).writerow(self._columns)
         return self
 
     def __exit__(
@@ -67,24 +68,27 @@ class Table:
 
     def owns(self, path: Path) -> bool:
         """Whether `path` is this table itself, which may lie among the files it is about."""
-        return path.name in {self.path.name, self._journal.name} and path.resolve().parent == self.path.resolve().parent
+        if path.parent.name == self.parts.name:
+            path = path.parent
+        mine = {self.path.name, self._journal.name, self.parts.name}
+        return path.name in mine and path.resolve().parent == self.path.resolve().parent
 
     def append(self, rows: Sequence[Row]) -> None:
-        self._file.write("".join(self._line(row) for row in rows))
+        self._file.write(self._text(rows))
         self._file.flush()  # a kill loses nothing that was written; only a power cut asks for the next
         if monotonic() - self._synced > SYNC_SECONDS:
             self._sync()
 
     def rows(self) -> Iterator[Row]:
         """All of them, as they were written."""
-        if self.path.suffix == ".parquet" and not self._journal.exists():
-            yield from _from_parquet(self.path)
-        elif self._journal.exists():
+        if self._journal.exists():
             yield from self._read_journal()
+        elif self.path.exists():
+            yield from _from_parquet(self.path)
 
     def _take_up(self, title: str) -> set[str]:
         if self._journal != self.path and not self._journal.exists() and self.path.exists():
-            self._journal.write_text("".join(self._line(row) for row in _from_parquet(self.path)))
+            self._journal.write_text(self._text(_from_parquet(self.path)))
         if not self._journal.exists():
             return set()
         _drop_torn_line(self._journal)
@@ -95,11 +99,11 @@ class Table:
             done.add(str(row["path"]))
         return done
 
-    def _line(self, row: Row, head: bool = False) -> str:
+    def _text(self, rows: Iterable[Row]) -> str:
         if not self._as_csv:
-            return json.dumps({name: row[name] for name in self._columns}, ensure_ascii=False) + "\n"
+            return "".join(json.dumps({name: row[name] for name in self._columns}) + "\n" for row in rows)
         file = io.StringIO()
-        csv.writer(file).writerow(list(self._columns) if head else [_cell(row[name]) for name in self._columns])
+        csv.writer(file).writerows([_cell(row[name]) for name in self._columns] for row in rows)
         return file.getvalue()
 
     def _read_journal(self) -> Iterator[Row]:
@@ -126,10 +130,8 @@ class Table:
         self._synced = monotonic()
 
 
-def _cell(value: str | float | bool | None) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _cell(value: str | float | bool | None) -> str | float | None:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -26,7 +26,7 @@ from tests.benchmarks.processes import memory
 from tests.benchmarks.stand import CURRENT, seconds, table
 from tests.running import start
 
-ROUNDS, COUNT, TOGETHER = 3, 20_000, 64
+ROUNDS, TOGETHER = 3, 64
 judge: Classifier
 
 
@@ -87,4 +87,4 @@ def _bare(files: list[Path]) -> None:
 if __name__ == "__main__":
     found = sorted(path for path in Path(sys.argv[1]).rglob("*") if path.is_file())
     footprints(found)
-    rates(found[:: max(1, len(found) // COUNT)][:COUNT])
+    rates(found)

@@ -1,0 +1,149 @@
+"""The same scoring on Ray Data: many machines that see the same files at the same paths.
+
+Only the names of files travel. Each batch becomes a part, a small table in a folder beside the table, named for the
+files in it; the driver takes finished parts into the table. So whoever dies, no part is lost, and none counts twice.
+"""
+
+import hashlib
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from app.model import bundle
+from app.model.bundle import Bundle, BundleError
+from app.scoring import ScoringError, pool
+from app.scoring.files import File
+from app.scoring.run import MOST_BYTES, Score
+from app.scoring.table import Row, Table
+
+if TYPE_CHECKING:
+    from app.scoring.scorer import Scorer
+
+TOGETHER = 64  # files a batch, and so a part
+TASK = 1024  # files a Ray task at most
+TRIES = 2  # of a batch before its files are judged one by one, lest one of them go on killing workers
+
+Batch = dict[str, Any]  # Ray's: arrays by name
+
+
+def on_a_cluster(opened: Bundle, address: str, tasks: int | None, parts: Path) -> Score:
+    """Like run.on_all_cores. `address` is Ray's, with "auto" and "local"; at most `tasks` at once, else all cores.
+
+    Raises ScoringError where there is no Ray, no cluster, or none that can do it.
+    """
+    _need_ray()
+    return lambda files: _score(files, opened, address, tasks, parts)
+
+
+def _score(files: Iterable[File], opened: Bundle, address: str, tasks: int | None, parts: Path) -> Iterator[list[Row]]:
+    todo = {file.name: file for file in files}
+    for part in parts.glob("[!.]*"):  # of a run that was interrupted
+        yield _take(part, opened, todo)
+        part.unlink()
+    if todo:
+        with _ray(address, tasks):
+            parts.mkdir(exist_ok=True)
+            for part in _parts(list(todo.values()), opened, tasks, parts):
+                yield _take(part, opened, todo)
+                part.unlink(missing_ok=True)
+    shutil.rmtree(parts, ignore_errors=True)
+
+
+def _take(part: Path, opened: Bundle, todo: dict[str, File]) -> list[Row]:
+    """Rows not seen before: a run may be killed before it removes a part, and Ray may do a task twice."""
+    return [row for row in Table(part, opened).rows() if todo.pop(str(row["path"]), None)]
+
+
+def _parts(files: list[File], opened: Bundle, tasks: int | None, parts: Path) -> Iterator[Path]:
+    """Finished ones, as they come."""
+    import ray
+
+    cores = tasks or int(ray.cluster_resources()["CPU"])
+    blocks = max(ceil(len(files) / TASK), min(ceil(len(files) / TOGETHER), 4 * cores))
+    # Plain tasks: in a pool of actors, what a dead one had in hand may wait for ever, and cores that join in mid-run are
+    # not used. https://github.com/ray-project/ray/issues/62746
+    done = ray.data.from_items(files, override_num_blocks=blocks).map_batches(
+        _write,
+        fn_args=(opened.folder, parts.resolve(), Path.cwd()),
+        batch_size=TOGETHER,
+        batch_format="numpy",
+        concurrency=tasks,
+        num_cpus=1,
+    )
+    for row in done.iter_rows():
+        if row["error"]:
+            raise ScoringError(row["error"])
+        yield parts / row["part"]
+
+
+def _write(batch: Batch, folder: Path, parts: Path, here: Path) -> Batch:
+    """On a worker: a part for the files of a batch, named for them, complete or not there; or what is in the way."""
+    files: list[File] = list(batch["item"])
+    digest = hashlib.sha256("\0".join(file.name for file in files).encode()).hexdigest()
+    part = parts / f"{digest}.jsonl"
+    try:
+        if not part.exists():
+            died = len(list(parts.glob(f".{digest}-*")))
+            scorer = _scorer(folder, here)
+            with Table(parts / f".{digest}-{uuid4().hex}.jsonl", scorer.bundle) as table:
+                for rows in [scorer(files)] if died < TRIES else pool.alone(files, scorer.bundle, MOST_BYTES):
+                    table.append(rows)
+            table.path.replace(part)
+    except (BundleError, OSError) as error:
+        return {"part": [part.name], "error": [f"On a node of the cluster: {error}"]}
+    return {"part": [part.name], "error": [""]}
+
+
+@lru_cache(maxsize=1)
+def _scorer(folder: Path, here: Path) -> "Scorer":
+    """This worker's own, for all tasks that Ray gives it."""
+    os.chdir(here)  # files may have relative names
+    os.environ.update(pool.ONE_CORE)
+    from app.scoring.scorer import Scorer  # after the threads are set: Keras' backend reads them once
+
+    return Scorer(bundle.read(folder), MOST_BYTES)
+
+
+@contextmanager
+def _ray(address: str, tasks: int | None) -> Iterator[None]:
+    import ray
+
+    with pool.quiet():
+        _connect(address, tasks)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        raise ScoringError(f"The cluster failed. {error}") from error
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str, tasks: int | None) -> None:
+    import ray
+
+    size: dict[str, Any] = {"num_cpus": tasks, "include_dashboard": False} if address == "local" else {}
+    try:
+        if ":" in address:  # or Ray tries for 40 s and ends the process
+            host, port = address.rsplit(":", 1)
+            socket.create_connection((host, int(port)), timeout=5).close()
+        ray.init(address, logging_level=logging.CRITICAL, log_to_driver=False, **size)
+    except (OSError, RuntimeError, ValueError, SystemExit, ray.exceptions.RayError) as error:
+        raise ScoringError(f"No Ray cluster can be reached at {address}.") from error
+
+
+def _need_ray() -> None:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    try:
+        import ray.data  # noqa: F401
+    except ImportError as error:
+        raise ScoringError("A cluster needs ray: pip install bodyregion[cluster].") from error

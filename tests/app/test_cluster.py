@@ -1,0 +1,169 @@
+"""`python -m app classify --cluster`: real Ray nodes, some of which do not live."""
+
+import csv
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.benchmarks.processes import family
+from tests.running import ROOT, run, start, wait_until
+from training import phantoms
+
+pytestmark = pytest.mark.cluster
+MANY = 1200
+SECRET = {"RAY_AUTH_MODE": "token", "RAY_AUTH_SECRET": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+Rows = dict[str, dict[str, str]]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """As many names of one picture, so large that a core is busy with them for some seconds."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    picture = Image.fromarray(phantoms.draw("Hand", np.random.default_rng(0)))
+    picture.resize((1024, 1024)).save(tmp_path / "hand.png")
+    for number in range(MANY):
+        (folder / f"{number:04}.png").hardlink_to(tmp_path / "hand.png")
+    return folder
+
+
+@contextmanager
+def node(log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One more machine of a cluster, with one core."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1", *arguments]
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | SECRET, stdout=file, stderr=file)
+    try:
+        wait_until(lambda: "This command will now block" in log.read_text())
+        yield process
+    finally:
+        cut(process)  # told to leave it would take half a minute
+
+
+def cut(process: subprocess.Popen[bytes]) -> None:
+    """As a power cut would: with all it has started, some of which Ray puts into groups of their own."""
+    for pid in family(process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Iterator[str]:
+    """The address of a cluster of one node."""
+    ports = [_free_port(), _free_port()]
+    with tempfile.TemporaryDirectory(prefix="ray") as folder:  # the paths of sockets must be short
+        options = f"--head --port={ports[0]} --ray-client-server-port={ports[1]} --temp-dir={folder}".split()
+        with node(tmp_path / "head.log", *options, "--include-dashboard=false"):
+            yield f"127.0.0.1:{ports[0]}"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def begin(paths: Path, out: Path, bundles: Path, address: str, *more: str) -> subprocess.Popen[bytes]:
+    """`classify` left running, its output in a file beside the table."""
+    options: list[str | Path] = ["--out", out, "--bundle", bundles / "current", "--cluster", address, *more]
+    return start("app", "classify", paths, *options, output=out.with_name("log"), **SECRET)
+
+
+def classify(paths: Path, out: Path, bundles: Path, *more: str) -> Rows:
+    done = judge(paths, out, bundles, *more)
+    assert done.returncode == 0, done.stderr
+    return rows(out)
+
+
+def judge(paths: Path, out: Path, bundles: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    options: list[str | Path] = ["--out", out, "--bundle", bundles / "current", *more]
+    return run("app", "classify", paths, *options, cwd=ROOT, **SECRET | environment)
+
+
+def rows(table: Path) -> Rows:
+    """By path; none is there twice."""
+    with table.open(newline="") as file:
+        found = list(csv.DictReader(file))
+    named = {row["path"]: row for row in found}
+    assert len(named) == len(found)
+    return named
+
+
+def parts(out: Path, pattern: str) -> int:
+    return len(list(out.with_name(f"{out.name}.parts").glob(pattern)))
+
+
+def test_it_gives_the_rows_of_a_local_run(data: Path, artifacts: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    for number, file in enumerate(sorted(data.rglob("*.*"))):
+        (archive / f"{number}.png").symlink_to(file)
+    (archive / "broken.png").write_bytes(file.read_bytes()[:300])
+    with zipfile.ZipFile(archive / "older.zip", "w") as packed:
+        packed.write(file, "1/head.png")
+    here = classify(archive, tmp_path / "here.csv", artifacts)
+    there = classify(archive, tmp_path / "there.csv", artifacts, "--cluster", "local", "--workers", "2")
+    assert there.keys() == here.keys()
+    for path, row in here.items():
+        assert {name: _value(text) for name, text in row.items()} == {
+            name: pytest.approx(_value(text), abs=1e-5) for name, text in there[path].items()
+        }
+    assert not (tmp_path / "there.csv.parts").exists()
+
+
+def _value(text: str) -> str | float:
+    return float(text) if text.replace(".", "").replace("e-", "").isdigit() else text
+
+
+def test_a_node_that_dies_in_mid_run_costs_no_row(many: Path, artifacts: Path, head: str, tmp_path: Path) -> None:
+    out, log = tmp_path / "table.csv", tmp_path / "log"
+    with node(tmp_path / "node.log", "--address", head) as victim:
+        process = begin(many, out, artifacts, head)
+        wait_until(lambda: parts(out, ".*") == 2 or process.poll() is not None, 60)  # both nodes have a batch in hand
+        cut(victim)
+        assert process.poll() is None, log.read_text()
+        assert process.wait(90) == 0, log.read_text()
+    assert {row["label"] for row in rows(out).values()} == {"Hand"}
+    assert len(rows(out)) == MANY
+
+
+def test_started_again_it_does_what_is_missing(many: Path, artifacts: Path, tmp_path: Path) -> None:
+    out = tmp_path / "table.csv"
+    process = begin(many, out, artifacts, "local", "--workers", "1")
+    wait_until(lambda: parts(out, "[!.]*") > 1, 60)
+    cut(process)
+    finished = "".join(part.read_text() for part in out.with_name("table.csv.parts").glob("[!.]*"))
+    done = [*rows(out), *(json.loads(line)["path"] for line in finished.splitlines())]
+    assert 0 < len(done) < MANY
+    for path in map(Path, done):  # judged again they would be none
+        path.unlink()
+        path.write_text("no picture")
+    found = classify(many, out, artifacts, "--cluster", "local", "--workers", "2")
+    assert len(found) == MANY
+    assert {row["label"] for row in found.values()} == {"Hand"}
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "auto", "nonsense"])
+def test_a_cluster_out_of_reach_is_one_sentence(data: Path, artifacts: Path, tmp_path: Path, address: str) -> None:
+    done = judge(data, tmp_path / "table.csv", artifacts, "--cluster", address)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"error: No Ray cluster can be reached at {address}."
+
+
+def test_without_ray_it_says_how_to_get_it(data: Path, artifacts: Path, tmp_path: Path) -> None:
+    (tmp_path / "ray.py").write_text("raise ImportError")
+    done = judge(data, tmp_path / "table.csv", artifacts, "--cluster", "local", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (2, "error: A cluster needs ray: pip install bodyregion[cluster].\n")

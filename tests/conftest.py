@@ -1,6 +1,7 @@
 """A real small model, trained once by the command line, and a real server on it."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 
 from tests.running import Server, run, serving
 from training import phantoms
+
+# A shell's background job ignores SIGINT, and so would every process that the tests start and then interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 KINDS = ["AbdomenCT", "Hand", "HeadCT"]  # three classes, because nothing may depend on six
 

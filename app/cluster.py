@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from app import threads
 from app.model import bundle
 from app.model.bundle import Bundle, BundleError
 from app.scoring import ScoringError, pool
@@ -106,7 +107,7 @@ def _write(batch: Batch, folder: Path, parts: Path, here: Path) -> Batch:
 def _scorer(folder: Path, here: Path) -> "Scorer":
     """This worker's own, for all tasks that Ray gives it."""
     os.chdir(here)  # files may have relative names
-    os.environ.update(pool.ONE_CORE)
+    os.environ |= threads.environment(1)
     from app.scoring.scorer import Scorer  # after the threads are set: Keras' backend reads them once
 
     return Scorer(bundle.read(folder), MOST_BYTES)

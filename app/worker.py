@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 
-from app import logs
+from app import logs, threads
 from app.imaging import dicom  # noqa: F401 it takes a fifth of a second, which the first DICOM should not wait for
 from app.main import create_app
 from app.model.bundle import BundleError
@@ -18,7 +18,7 @@ BAD_BUNDLE, INTERRUPTED = 3, 130
 def work(address: socket.socket, chosen: Settings) -> int:
     """Serve at `address` until told to stop; the exit code."""
     logs.configure(chosen.log_level)
-    _use_threads(chosen.cores)
+    os.environ |= threads.environment(chosen.cores) | os.environ  # an operator's own choice wins
     server = Server(create_app(chosen), chosen)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.run_app(address))
@@ -33,9 +33,3 @@ def main(chosen: Settings) -> None:
     except BundleError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(BAD_BUNDLE)
-
-
-def _use_threads(count: int) -> None:
-    """Told in the environment, which the backend reads when it starts."""
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(name, str(count))

@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app import threads
 from app.model.bundle import Bundle
 from app.scoring.files import File
 from app.scoring.table import Row, failed
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 TOGETHER = 64  # files a task
 AHEAD = 3  # tasks in hand for each process
-ONE_CORE = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1")
 
 Task = list[File]
 scorer: "Scorer"  # of this process
@@ -81,7 +81,7 @@ def _pool(bundle: Bundle, most_bytes: int, processes: int) -> ProcessPoolExecuto
 def _prepare(bundle: Bundle, most_bytes: int) -> None:
     global scorer  # noqa: PLW0603 one for each process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us
-    os.environ.update(ONE_CORE)
+    os.environ |= threads.environment(1)
     with quiet():
         from app.scoring.scorer import Scorer  # after the threads are set: Keras' backend reads them once
 

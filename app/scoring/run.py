@@ -1,6 +1,6 @@
 """One run of `classify`: what is missing in the table is found, judged and added."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 
 from app.model.bundle import Bundle
@@ -17,21 +17,22 @@ Watch = Callable[[int, int], None]  # is told the files done, and of how many
 
 def classify(wanted: list[str], table: Table, score: Score, watch: Watch) -> Summary:
     """Add a row for every file that has none yet. Raises ScoringError."""
-    total = sum(1 for _ in missing(wanted, table))
-    summary = Summary()
-    summary.add(table.rows())
-    before = summary.files
+    summary, done = Summary(), set()
+    for row in table.rows():
+        summary.add([row])
+        done.add(row["path"])
+    total = sum(1 for _ in missing(wanted, table, done))
     watch(0, total)
     with table:
-        for rows in score(missing(wanted, table)):
+        for rows in score(missing(wanted, table, done)):
             table.append(rows)
             summary.add(rows)
-            watch(summary.files - before, total)
+            watch(summary.files - len(done), total)
     return summary
 
 
-def missing(wanted: list[str], table: Table) -> Iterator[File]:
-    return (file for file in find(wanted) if file.name not in table.done and not table.owns(file.path))
+def missing(wanted: list[str], table: Table, done: Container[object]) -> Iterator[File]:
+    return (file for file in find(wanted) if file.name not in done and not table.owns(file.path))
 
 
 def on_all_cores(bundle: Bundle, processes: int) -> Score:

@@ -48,9 +48,13 @@ class Table:
         self._as_csv = path.suffix == ".csv"
         if path.suffix == ".parquet":
             _need_pyarrow()
-        self.done = self._take_up(bundle.title)
+        self._title = bundle.title
 
     def __enter__(self) -> "Table":
+        if self._journal != self.path and not self._journal.exists() and self.path.exists():
+            self._reopen()
+        if self._journal.exists():
+            _drop_torn_line(self._journal)
         self._file = self._journal.open("a", encoding="utf-8", newline="")
         self._synced = monotonic()
         if self._as_csv and not self._file.tell():
@@ -80,24 +84,23 @@ class Table:
             self._sync()
 
     def rows(self) -> Iterator[Row]:
-        """All of them, as they were written."""
-        if self._journal.exists():
-            yield from self._read_journal()
-        elif self.path.exists():
-            yield from _from_parquet(self.path)
+        """All of them, as they were written, but for a last one that a kill cut short. Raises ScoringError."""
+        written = self._journal.exists() or self.path.exists()
+        found = self._read_journal() if self._journal.exists() else _from_parquet(self.path) if written else ()
+        for row in found:
+            if row.keys() != self._columns.keys() or row["model"] != self._title:
+                raise self._strange()
+            yield row
 
-    def _take_up(self, title: str) -> set[str]:
-        if self._journal != self.path and not self._journal.exists() and self.path.exists():
-            self._journal.write_text(self._text(_from_parquet(self.path)))
-        if not self._journal.exists():
-            return set()
-        _drop_torn_line(self._journal)
-        done: set[str] = set()
-        for row in self._read_journal():
-            if row.keys() != self._columns.keys() or row["model"] != title:
-                raise ScoringError(f"{self.path} was made with another model, or is no such table; name another file.")
-            done.add(str(row["path"]))
-        return done
+    def _strange(self) -> ScoringError:
+        return ScoringError(f"{self.path} was made with another model, or is no such table; name another file.")
+
+    def _reopen(self) -> None:
+        """Make a journal of a finished Parquet, all of it or none: it will take the Parquet's place."""
+        unfinished = self._journal.with_suffix(".part")
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.writelines(self._text([row]) for row in self.rows())
+        unfinished.replace(self._journal)
 
     def _text(self, rows: Iterable[Row]) -> str:
         if not self._as_csv:
@@ -108,13 +111,15 @@ class Table:
 
     def _read_journal(self) -> Iterator[Row]:
         with self._journal.open(encoding="utf-8", newline="") as file:
+            lines = (line for line in file if line.endswith("\n"))
             try:
                 if self._as_csv:
-                    yield from (
-                        {name: self._value(name, text) for name, text in row.items()} for row in csv.DictReader(file)
-                    )
+                    reader = csv.DictReader(lines)
+                    if reader.fieldnames is not None and [*reader.fieldnames] != [*self._columns]:
+                        raise self._strange()
+                    yield from ({name: self._value(name, text) for name, text in row.items()} for row in reader)
                 else:
-                    yield from (json.loads(line) for line in file)
+                    yield from (json.loads(line) for line in lines)
             except (ValueError, TypeError, AttributeError) as error:
                 raise ScoringError(f"{self.path} is not a table made here; name another file.") from error
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pyarrow import parquet
+from pyarrow import Table, parquet
 
 from tests.conftest import KINDS
 from tests.dicoms import dicom
@@ -197,3 +197,18 @@ def test_wrong_use_is_a_sentence(arguments: list[str], sentence: str, artifacts:
     assert done.returncode == 2
     assert sentence in done.stderr
     assert (tmp_path / "strange.csv").read_text() == "a,b\n1,2\n"
+
+
+@pytest.mark.parametrize("name", ["strange.csv", "strange.jsonl", "strange.parquet"])
+def test_a_table_of_somebody_else_is_left_as_it_was(name: str, artifacts: Path, archive: Path) -> None:
+    strange = archive / name
+    if name.endswith("parquet"):
+        parquet.write_table(Table.from_pylist([{"a": 1}]), strange)
+    else:
+        strange.write_text('{"a": 1}\n{"a": 2}')  # without an end to its last line, as a torn one has
+    before = strange.read_bytes()
+    done = run("app", "classify", archive, "--out", strange, "--bundle", artifacts / "current")
+    assert done.returncode == 2
+    assert f"{name} was made with another model, or is no such table" in done.stderr
+    assert strange.read_bytes() == before
+    assert not list(archive.glob(".*"))

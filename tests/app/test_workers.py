@@ -12,8 +12,8 @@ import httpx2
 import pytest
 
 from app.model import bundle
-from app.model.bundle import CARD, Bundle
 from tests.app.test_operations import flip
+from tests.bundles import another
 from tests.running import Server, run, serving, wait_until
 
 TWO = {"BODYREGION_WORKERS": "2"}
@@ -48,17 +48,6 @@ def metric(server: Server, name: str) -> float:
     with server.client() as client:
         lines = client.get("/metrics").text.splitlines()
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
-
-
-def another(root: Path) -> Bundle:
-    """The current bundle with another card, which makes it another version; not yet in use."""
-    first = bundle.read(root / "current")
-    with bundle.staging(root) as folder:
-        shutil.copytree(first.folder, folder, dirs_exist_ok=True)
-        (folder / CARD).write_text("# mednist, again\n")
-        published = bundle.publish(bundle.seal(folder, first.manifest), root)
-    bundle.use(root, first.manifest.version)
-    return published
 
 
 @contextmanager

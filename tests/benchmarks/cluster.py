@@ -13,7 +13,7 @@ from statistics import median
 
 import numpy as np
 
-from tests.benchmarks.stand import CURRENT, seconds, table
+from tests.benchmarks.stand import CURRENT, links, seconds, table
 from tests.running import ROOT, run
 from training import phantoms
 
@@ -24,7 +24,7 @@ TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 def rates(pictures: list[Path], folder: Path) -> None:
-    few, many = _links(pictures[:FIRST], folder / "few"), _links(pictures, folder / "many")
+    few, many = links(pictures[:FIRST], folder / "few"), links(pictures, folder / "many")
     taken: dict[Way, list[tuple[float, float]]] = defaultdict(list)
     for _ in range(ROUNDS):
         for way in WAYS:
@@ -50,13 +50,6 @@ def _classify(files: Path, way: Way, folder: Path) -> float:
         assert done.returncode == 0, done.stderr
 
     return seconds(once)
-
-
-def _links(pictures: list[Path], folder: Path) -> Path:
-    folder.mkdir()
-    for number, path in enumerate(pictures):
-        (folder / f"{number:06}{path.suffix}").symlink_to(path.resolve())
-    return folder
 
 
 def _drawn(folder: Path) -> list[Path]:

@@ -19,21 +19,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from app.imaging import decode, to_input
-from app.model import bundle
-from app.model.classifier import Classifier, ready
 from app.settings import usable_cores
+from tests.benchmarks import stand
 from tests.benchmarks.processes import memory
-from tests.benchmarks.stand import CURRENT, seconds, table
+from tests.benchmarks.stand import CURRENT, links, own_classifier, seconds, table
 from tests.running import start
 
 ROUNDS, TOGETHER = 3, 64
-judge: Classifier
 
 
 def rates(files: list[Path]) -> None:
     """Pictures a second, start-up left out on both sides; medians of rounds that take turns."""
     cores, own, bare = usable_cores(), [], []
-    with ProcessPoolExecutor(cores, get_context("spawn"), _own_classifier) as pool:
+    with ProcessPoolExecutor(cores, get_context("spawn"), own_classifier) as pool:
         list(pool.map(time.sleep, [0.5] * cores))
         shares = [files[core::cores] for core in range(cores)]
         for _ in range(ROUNDS):
@@ -57,10 +55,7 @@ def footprints(files: list[Path]) -> None:
 def _classify(files: list[Path]) -> tuple[float, float]:
     """Seconds from the first row to the end, and the most MiB on the way."""
     with tempfile.TemporaryDirectory() as name:
-        folder, out = Path(name) / "files", Path(name) / "table.csv"
-        folder.mkdir()
-        for number, file in enumerate(files):
-            (folder / f"{number:06}{file.suffix}").symlink_to(file.resolve())
+        folder, out = links(files, Path(name) / "files"), Path(name) / "table.csv"
         process = start("app", "classify", folder, "--out", out, "--bundle", CURRENT, output=Path(name) / "log")
         while not out.exists() or out.stat().st_size < 1000:
             time.sleep(0.005)
@@ -73,15 +68,11 @@ def _classify(files: list[Path]) -> tuple[float, float]:
         return perf_counter() - begun, most
 
 
-def _own_classifier() -> None:
-    global judge  # noqa: PLW0603 one for each process of the pool
-    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    judge = ready(bundle.read(CURRENT), 1)
-
-
 def _bare(files: list[Path]) -> None:
     for at in range(0, len(files), TOGETHER):
-        judge(np.stack([to_input(decode(file.read_bytes()), judge.size) for file in files[at : at + TOGETHER]]))
+        stand.judge(
+            np.stack([to_input(decode(file.read_bytes()), stand.judge.size) for file in files[at : at + TOGETHER]])
+        )
 
 
 if __name__ == "__main__":

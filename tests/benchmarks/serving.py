@@ -15,17 +15,15 @@ import numpy as np
 
 from app.imaging import Pixels, decode, to_input
 from app.model import bundle
-from app.model.classifier import Classifier, ready
+from app.model.classifier import ready
 from app.settings import usable_cores
-from tests.benchmarks import load
+from tests.benchmarks import load, stand
 from tests.benchmarks.load import form, percentile
 from tests.benchmarks.processes import memory
-from tests.benchmarks.stand import CURRENT, Row, jpeg, port, probabilities, same, seconds, server, table
+from tests.benchmarks.stand import CURRENT, Row, jpeg, own_classifier, port, probabilities, same, seconds, server, table
 from tests.running import Server
 
 SECONDS = "8"  # of each measurement with wrk, after two to warm up
-
-judge: Classifier
 
 
 def start() -> None:
@@ -69,7 +67,7 @@ def _wrk(started: Server, connections: int) -> tuple[float, float, float, int]:
 def batches() -> None:
     """Pictures a second through /predict/batch, beside as many processes that decode and judge the same in a bare loop."""
     picture, cores, rows = jpeg(64), usable_cores(), []
-    with server(cores) as started, ProcessPoolExecutor(cores, get_context("spawn"), _own_classifier) as pool:
+    with server(cores) as started, ProcessPoolExecutor(cores, get_context("spawn"), own_classifier) as pool:
         for size in (1, 4, 16, 64, 128):
             count = max(20, 4000 // size)
             ask = partial(
@@ -87,15 +85,9 @@ def batches() -> None:
     table("Batches", ("pictures a request", "served pictures/s", f"{cores} bare loops", "ratio"), *rows)
 
 
-def _own_classifier() -> None:
-    global judge  # noqa: PLW0603 one for each process of the pool
-    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    judge = ready(bundle.read(CURRENT), 1)
-
-
 def _bare(picture: bytes, size: int, count: int) -> None:
     for _ in range(count):
-        judge(np.stack([to_input(decode(picture), judge.size) for _ in range(size)]))
+        stand.judge(np.stack([to_input(decode(picture), stand.judge.size) for _ in range(size)]))
 
 
 def sides() -> None:

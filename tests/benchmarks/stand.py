@@ -13,21 +13,24 @@ from time import perf_counter
 import numpy as np
 from PIL import Image
 
-from app.model.classifier import Floats
+from app import threads
+from app.model import bundle
+from app.model.classifier import Classifier, Floats, ready
 from tests.benchmarks.load import Reply
 from tests.running import Server, serving
 from training import phantoms
 
 CURRENT = Path("model_artifacts/current")
 Row = tuple[object, ...]
+judge: Classifier
 
 
 @contextmanager
-def server(workers: int, bundle: Path = CURRENT) -> Iterator[Server]:
+def server(workers: int, path: Path = CURRENT) -> Iterator[Server]:
     backend = {name: value for name, value in os.environ.items() if name == "KERAS_BACKEND"}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        with serving(bundle, log, BODYREGION_WORKERS=str(workers), **backend) as started:
+        with serving(path, log, BODYREGION_WORKERS=str(workers), **backend) as started:
             while sum(line["event"] == "ready" for line in started.logs()) < workers:
                 time.sleep(0.05)
             yield started
@@ -55,6 +58,21 @@ def seconds(work: Callable[[], object]) -> float:
     begun = perf_counter()
     work()
     return perf_counter() - begun
+
+
+def own_classifier() -> None:
+    """For a process of a pool: `judge`, on one core."""
+    global judge  # noqa: PLW0603 one for each process
+    os.environ |= threads.environment(1)
+    judge = ready(bundle.read(CURRENT), 1)
+
+
+def links(pictures: list[Path], folder: Path) -> Path:
+    """A new folder of links to `pictures`, which may be the same one many times."""
+    folder.mkdir()
+    for number, path in enumerate(pictures):
+        (folder / f"{number:06}{path.suffix}").symlink_to(path.resolve())
+    return folder
 
 
 def same(body: bytes, number: int) -> bytes:

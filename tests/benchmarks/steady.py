@@ -15,13 +15,13 @@ import numpy as np
 
 from app.imaging import Pixels, decode, to_input
 from app.model import bundle
-from app.model.bundle import CARD
 from app.model.classifier import ready
 from app.settings import usable_cores
 from tests.benchmarks import load
 from tests.benchmarks.load import Reply, form, percentile
 from tests.benchmarks.processes import memory
 from tests.benchmarks.stand import CURRENT, jpeg, port, probabilities, same, seconds, server, table
+from tests.bundles import another
 from tests.running import Server
 from training import phantoms
 
@@ -110,11 +110,12 @@ def takeover() -> None:
 def _changed(rate: int) -> tuple[float, ...]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "bundles"
-        versions = _two_bundles(root)
+        shutil.copytree(CURRENT.parent, root, symlinks=True)
+        second = another(root)
         with server(usable_cores(), root / "current") as started:
             ask, body = port(started), partial(same, form(jpeg(64)))
             load.closed(ask, body, 3000, 32)
-            Timer(TAKEOVER["during"][0], partial(_change, root, versions[1], started)).start()
+            Timer(TAKEOVER["during"][0], partial(_change, root, second.manifest.version, started)).start()
             replies = load.opened(ask, body, rate, TAKEOVER["after"][1])
             assert sum(line["event"] == "bundle taken over" for line in started.logs()) == usable_cores()
     parts = ([reply for reply in replies if first <= reply.due < last] for first, last in TAKEOVER.values())
@@ -124,15 +125,3 @@ def _changed(rate: int) -> tuple[float, ...]:
 def _change(root: Path, version: str, started: Server) -> None:
     bundle.use(root, version)
     started.process.send_signal(SIGHUP)
-
-
-def _two_bundles(root: Path) -> tuple[str, str]:
-    """Two versions with the same model and different cards, the first in use."""
-    shutil.copytree(CURRENT.parent, root, symlinks=True)
-    first = bundle.read(root / "current")
-    with bundle.staging(root) as folder:
-        shutil.copytree(first.folder, folder, dirs_exist_ok=True)
-        (folder / CARD).write_text("# Another\n")
-        second = bundle.publish(bundle.seal(folder, first.manifest), root)
-    bundle.use(root, first.manifest.version)
-    return first.manifest.version, second.manifest.version

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 
 from app.api import errors, explain, health, metrics, predict
 from app.api.limits import Budget, Limits, Turnstile
 from app.api.reload import Reload
 from app.api.service import Service
+from app.imaging.sandbox import Decoders
 from app.model import bundle
 from app.model.batching import Batcher
 from app.model.classifier import ready
@@ -26,17 +27,19 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        # Decoding is bounded work: a 40 megapixel picture takes 300 MB while it lasts.
         to_thread.current_default_thread_limiter().total_tokens = usable_cores()
+        decoders = Decoders(settings.cores, settings.max_pixels)  # which start while the model is loaded
         batcher = Batcher(ready(opened, settings.cores), settings.max_queue, series.batch_size.observe)
         budget = Budget(BODIES * settings.max_request_bytes)
-        app.state.service = service = Service(batcher, _limits(settings), series, budget)
+        decoding = CapacityLimiter(settings.cores)
+        app.state.service = service = Service(batcher, _limits(settings), series, budget, decoders, decoding)
         app.state.reload = Reload(service, settings.bundle, settings.cores)
         series.serves(None, opened.manifest)
         following = asyncio.create_task(app.state.reload.run())
         yield
         following.cancel()
         await service.batcher.close()
+        decoders.close()
 
     app = FastAPI(
         title="bodyregion",

@@ -6,7 +6,6 @@ import socket
 import sys
 
 from app import logs, threads
-from app.imaging import dicom  # noqa: F401 it takes a fifth of a second, which the first DICOM should not wait for
 from app.main import create_app
 from app.model.bundle import BundleError
 from app.server import Server, bind

@@ -9,12 +9,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.imaging import DamagedPicture, PictureError, TooManyPixels, UnknownType, UnusablePicture
+from app.imaging import DamagedPicture, PictureError, TooManyPixels, TooMuchWork, UnknownType, UnusablePicture
 from app.model.batching import QueueFull
 
 PICTURE_STATUS: dict[type[PictureError], int] = {
     DamagedPicture: 400,
     TooManyPixels: 413,
+    TooMuchWork: 413,
     UnknownType: 415,
     UnusablePicture: 422,
 }

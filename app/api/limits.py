@@ -83,7 +83,8 @@ class Visit:
         self.timing = Timing()
         self._budget, self._held = budget, 0
         self._started = asyncio.get_running_loop().time()
-        self._timeout = asyncio.timeout_at(self._started + _patience(request, limits))
+        self.due = self._started + _patience(request, limits)  # by the monotonic clock
+        self._timeout = asyncio.timeout_at(self.due)
         self._watcher: asyncio.Task[None] | None = None
         self._gone = False
 

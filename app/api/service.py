@@ -1,26 +1,27 @@
 """What the routes share: the bundle at work, the limits, and whether we are leaving."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic, perf_counter
+from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 
 from app import imaging
-from app.api.errors import NoEvidence, TooLarge
+from app.api.errors import Busy, DeadlinePassed, NoEvidence, TooLarge
 from app.api.limits import Budget, Limits, Timing, Visit
 from app.api.metrics import Metrics
-from app.imaging import Header, Picture, PictureError, Pixels, Unread, to_input
+from app.imaging import Header, Picture, PictureError, Pixels, Seen, to_input
+from app.imaging.sandbox import SECONDS, Decoders, Job
 from app.model.batching import Answered, Batcher
 from app.model.bundle import Bundle
-from app.model.classifier import ENOUGH, Answers, Floats, mean
+from app.model.classifier import Answers, Floats, mean
 from app.model.verdict import verdict
 
-TOGETHER, TOGETHER_BYTES = 64, 2**20  # most files and bytes of a batch that one thread decodes in one go
-
-
-Seen = tuple[Pixels, Header | None]
+TOGETHER, TOGETHER_BYTES = 64, 2**20  # most files and bytes of a batch that go to a decoder in one go
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Service:
     limits: Limits
     metrics: Metrics
     budget: Budget
+    decoders: Decoders
+    decoding: CapacityLimiter  # as many requests at a time as there are decoders
     draining: bool = False
     started: float = field(default_factory=monotonic)
 
@@ -56,28 +59,27 @@ class Service:
         """The prediction for one encoded picture. Raises PictureError, TooLarge or QueueFull."""
         batcher = self._batcher(visit)
         with batcher.place():
-            picture = await self._picture(data, visit.timing, ENOUGH * batcher.size)
-            answered = await self._judge(batcher, to_input(picture, batcher.size), visit.timing)
-            return self._prediction(batcher, answered.answers, picture.header)
+            pixels, header = await self._decoded(self._job(imaging.look, size=batcher.size), data, visit)
+            answered = await self._judge(batcher, pixels, visit.timing)
+            return self._prediction(batcher, answered.answers, header)
 
     async def predict_frames(self, data: bytes, visit: Visit) -> dict[str, object]:
         """The prediction from the mean over all frames, and that of each. Raises what `predict` raises."""
         batcher = self._batcher(visit)
         with batcher.place():
-            start = perf_counter()
-            inputs, header = await run_in_threadpool(self._frames, data, batcher.size)
-            visit.timing.decode = perf_counter() - start
-            answered = await asyncio.gather(*(self._judge(batcher, frame, visit.timing) for frame in inputs))
+            job = self._job(imaging.look_through, size=batcher.size)
+            seen = await self._decoded(job, data, visit, self.limits.timeout_seconds)
+            answered = await asyncio.gather(*(self._judge(batcher, pixels, visit.timing) for pixels, _ in seen))
         each = [item.answers for item in answered]
         alone = [verdict(batcher.bundle.manifest, answers) for answers in each]
         frames = [{name: told for name, told in frame.items() if name != "model"} for frame in alone]
-        return self._prediction(batcher, mean(each), header) | {"frames": frames}
+        return self._prediction(batcher, mean(each), seen[len(seen) // 2][1]) | {"frames": frames}
 
     async def explain(self, data: bytes, visit: Visit) -> Explanation:
         """The prediction for one encoded picture, and what in the picture led to it. Raises what `predict` raises."""
         batcher = self._batcher(visit)
         with batcher.place():
-            picture = await self._picture(data, visit.timing)
+            picture = await self._decoded(self._job(imaging.decode), data, visit)
             answered = await self._judge(batcher, to_input(picture, batcher.size), visit.timing)
         if answered.answers.evidence is None:
             raise NoEvidence("The model in use gives no evidence to explain with.")
@@ -89,7 +91,7 @@ class Service:
         """A prediction or its own error for each file, in order. Raises QueueFull."""
         batcher = self._batcher(visit)
         with batcher.place():
-            parts = await asyncio.gather(*(self._part(batcher, part, visit.timing) for part in _parts(files)))
+            parts = await asyncio.gather(*(self._part(batcher, part, visit) for part in _parts(files)))
         return [answer for part in parts for answer in part]
 
     def _batcher(self, visit: Visit) -> Batcher:
@@ -97,11 +99,13 @@ class Service:
         visit.request.scope["model_version"] = self.bundle.manifest.version
         return self.batcher
 
-    async def _part(self, batcher: Batcher, files: list[bytes], timing: Timing) -> list[dict[str, object] | Exception]:
+    async def _part(self, batcher: Batcher, files: list[bytes], visit: Visit) -> list[dict[str, object] | Exception]:
         start = perf_counter()
-        decoded = await run_in_threadpool(self._inputs, files, batcher.size)
-        timing.decode = max(timing.decode, perf_counter() - start)
-        return await asyncio.gather(*(self._entry(batcher, item, timing) for item in decoded))
+        job = self._job(imaging.look, size=batcher.size)
+        decoded = iter(await self._sandboxed(job, [data for data in files if self._fits(data)], visit))
+        visit.timing.decode = max(visit.timing.decode, perf_counter() - start)
+        items = [next(decoded) if self._fits(data) else self._too_large() for data in files]
+        return await asyncio.gather(*(self._entry(batcher, item, visit.timing) for item in items))
 
     async def _entry(self, batcher: Batcher, item: Seen | Exception, timing: Timing) -> dict[str, object] | Exception:
         if isinstance(item, Exception):
@@ -112,33 +116,34 @@ class Service:
         except Exception as error:  # whatever the backend makes of one picture harms no other
             return error
 
-    async def _picture(self, data: bytes, timing: Timing, at_least: int | None = None) -> Picture:
-        """Decoded here where that takes no time worth a thread, else in a thread."""
+    async def _decoded(self, job: Job, data: bytes, visit: Visit, seconds: float = SECONDS) -> Any:
+        """What `job` makes of a file: here where that takes no time worth the way, else where it can be stopped."""
         start = perf_counter()
-        unread = self._open(data)
-        picture = unread.read(at_least) if unread.light else await run_in_threadpool(unread.read, at_least)
-        timing.decode = perf_counter() - start
-        return picture
+        if not self._fits(data):
+            raise self._too_large()
+        decoded = job(data) if imaging.light(data) else (await self._sandboxed(job, [data], visit, seconds))[0]
+        visit.timing.decode = perf_counter() - start
+        if isinstance(decoded, PictureError):
+            raise decoded
+        return decoded
 
-    def _inputs(self, files: list[bytes], size: int) -> list[Seen | Exception]:
-        inputs: list[Seen | Exception] = []
-        for data in files:
-            try:
-                picture = self._open(data).read(ENOUGH * size)
-                inputs.append((to_input(picture, size), picture.header))
-            except (PictureError, TooLarge) as error:
-                inputs.append(error)
-        return inputs
+    async def _sandboxed(self, job: Job, files: list[bytes], visit: Visit, seconds: float = SECONDS) -> list[Any]:
+        try:
+            work = partial(self.decoders, job, files, visit.due, seconds)
+            return await to_thread.run_sync(work, limiter=self.decoding)
+        except TimeoutError as late:
+            raise DeadlinePassed("The answer was not ready in time.") from late
+        except OSError as error:
+            raise Busy("The service has no room for a decoder now; try again shortly.") from error
 
-    def _frames(self, data: bytes, size: int) -> tuple[list[Pixels], Header | None]:
-        unread = self._open(data)
-        frames = [(to_input(picture, size), picture.header) for picture in unread.frames()]
-        return [pixels for pixels, _ in frames], frames[len(frames) // 2][1]
+    def _job(self, function: Callable[..., Any], **options: int) -> Job:
+        return partial(function, max_pixels=self.limits.max_pixels, max_frames=self.limits.max_frames, **options)
 
-    def _open(self, data: bytes) -> Unread:
-        if len(data) > self.limits.max_upload_bytes:
-            raise TooLarge(f"The picture has more than {self.limits.max_upload_bytes:,} bytes.")
-        return imaging.open(data, max_pixels=self.limits.max_pixels, max_frames=self.limits.max_frames)
+    def _fits(self, data: bytes) -> bool:
+        return len(data) <= self.limits.max_upload_bytes
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The picture has more than {self.limits.max_upload_bytes:,} bytes.")
 
     async def _judge(self, batcher: Batcher, inputs: Pixels, timing: Timing) -> Answered:
         answered = await batcher(inputs)
@@ -153,7 +158,7 @@ class Service:
 
 
 def _parts(files: list[bytes]) -> list[list[bytes]]:
-    """Small files by the dozen, large ones alone: threads help where Pillow works, and only wait where Python does."""
+    """Small files by the dozen, large ones alone."""
     parts: list[list[bytes]] = []
     room = 0
     for data in files:

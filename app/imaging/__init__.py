@@ -11,6 +11,7 @@ from app.imaging.picture import (
     PictureError,
     Pixels,
     TooManyPixels,
+    TooMuchWork,
     UnknownType,
     Unread,
     UnusablePicture,
@@ -26,23 +27,36 @@ __all__ = [
     "Picture",
     "PictureError",
     "Pixels",
+    "Seen",
     "TooManyPixels",
+    "TooMuchWork",
     "UnknownType",
     "Unread",
     "UnusablePicture",
     "decode",
+    "light",
+    "look",
+    "look_through",
     "open",
     "to_input",
 ]
 
 MAX_PIXELS, MAX_FRAMES = 40_000_000, 10_000
 RESAMPLE = "squash-box"  # written into every bundle; a bundle made for another way of shrinking is refused
+ENOUGH = 2  # a JPEG is decoded at a fraction that leaves this many times the model's pixels a side
+
+Seen = tuple[Pixels, Header | None]  # (size, size, 1), and what a DICOM says
+
+
+def light(data: bytes) -> bool:
+    """Whether decoding is sure to take well under a millisecond, so that handing it to another process costs more."""
+    return raster.light(data, sniff(data))
 
 
 def open(data: bytes, *, max_pixels: int = MAX_PIXELS, max_frames: int = MAX_FRAMES) -> Unread:
     """Read the header of one picture, judged by its content alone.
 
-    Raises a PictureError: UnknownType, DamagedPicture, TooManyPixels or UnusablePicture.
+    Raises a PictureError: UnknownType, DamagedPicture, TooManyPixels, TooMuchWork or UnusablePicture.
     """
     if not data:
         raise UnusablePicture("The file is empty.")
@@ -56,9 +70,22 @@ def open(data: bytes, *, max_pixels: int = MAX_PIXELS, max_frames: int = MAX_FRA
     return raster.open(data, format, max_pixels)
 
 
-def decode(data: bytes, at_least: int | None = None, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def decode(
+    data: bytes, at_least: int | None = None, *, max_pixels: int = MAX_PIXELS, max_frames: int = MAX_FRAMES
+) -> Picture:
     """Header and pixels in one go. `at_least` and errors are those of `open` and `Unread.read`."""
-    return open(data, max_pixels=max_pixels).read(at_least)
+    return open(data, max_pixels=max_pixels, max_frames=max_frames).read(at_least)
+
+
+def look(data: bytes, size: int, **limits: int) -> Seen:
+    """What a model of `size` pixels a side gets to see of a picture. Limits and errors are those of `open`."""
+    picture = decode(data, ENOUGH * size, **limits)
+    return to_input(picture, size), picture.header
+
+
+def look_through(data: bytes, size: int, **limits: int) -> list[Seen]:
+    """The same of every frame."""
+    return [(to_input(picture, size), picture.header) for picture in open(data, **limits).frames()]
 
 
 def to_input(picture: Picture, size: int) -> Pixels:

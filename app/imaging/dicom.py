@@ -77,8 +77,6 @@ class Unread:
     file: BytesIO
     header: Header
 
-    light = False
-
     def read(self, at_least: int | None = None) -> Picture:
         """The middle frame, always whole."""
         return next(self.frames(self.header.frames // 2))

@@ -28,6 +28,10 @@ class TooManyPixels(PictureError):
     """The header promises more pixels or frames than the limit."""
 
 
+class TooMuchWork(PictureError):
+    """Decoding takes more parts, time or memory than one picture may ask for."""
+
+
 class UnusablePicture(PictureError):
     """A sound file that holds no single picture we can judge."""
 
@@ -57,10 +61,6 @@ class Picture:
 
 class Unread(Protocol):
     """A file whose header is read and within the limits, its pixels not yet."""
-
-    @property
-    def light(self) -> bool:
-        """Whether `read` takes well under a millisecond, so that handing it to a thread would cost more."""
 
     def read(self, at_least: int | None = None) -> Picture:
         """The picture, or the middle one of several frames. Where the format can, a smaller one in which both sides

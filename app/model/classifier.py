@@ -15,7 +15,6 @@ from app.model.bundle import MODEL, Bundle, BundleError
 from app.model.manifest import Golden
 
 DRIFT = 2e-2  # golden answers may differ by this much: some backends compute in bfloat16
-ENOUGH = 2  # a JPEG is decoded at a fraction that leaves this many times the model's pixels a side
 BATCH_SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)  # a backend compiles once for each, at start; others are padded
 
 Floats = npt.NDArray[np.float32]

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.imaging import Header, PictureError, Pixels, decode, to_input
+from app.imaging import PictureError, Seen, look
 from app.model.bundle import Bundle
-from app.model.classifier import ENOUGH, ready
+from app.model.classifier import ready
 from app.model.verdict import verdict
 from app.scoring.files import File, Unreadable
 from app.scoring.table import Row, failed
-
-Seen = tuple[Pixels, Header | None]
 
 
 class Scorer:
@@ -38,12 +36,11 @@ class Scorer:
         try:
             data = file.read(self._most_bytes)
             sha256 = hashlib.sha256(data).hexdigest()
-            picture = decode(data, ENOUGH * self._classifier.size)
+            return {"path": file.name, "sha256": sha256}, look(data, self._classifier.size)
         except (Unreadable, PictureError) as error:
             return failed(file, self.bundle, str(error), sha256), None
         except MemoryError:
             return failed(file, self.bundle, "The picture needs more memory than there is.", sha256), None
-        return {"path": file.name, "sha256": sha256}, (to_input(picture, self._classifier.size), picture.header)
 
     def _judge(self, seen: list[Seen], rows: list[Row]) -> None:
         if not seen:

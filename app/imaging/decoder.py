@@ -1,0 +1,57 @@
+"""What runs in a sandbox: python -m app.imaging.decoder DESCRIPTOR MEMORY, started by app.imaging.sandbox only."""
+
+import resource
+import signal
+import sys
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from app.imaging import dicom  # noqa: F401 it takes a fifth of a second, which the first DICOM should not wait for
+from app.imaging.picture import TooMuchWork
+from app.imaging.sandbox import Job
+
+DATA = 5  # which number of /proc/self/statm counts the pages that are this process's own
+
+
+def main(descriptor: int, memory: int) -> None:
+    """Answer jobs until the service closes the connection."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the service, which finishes its requests first
+        signal.signal(number, signal.SIG_IGN)
+    Image.preinit()
+    _limit(memory)
+    with Connection(descriptor) as connection, suppress(EOFError, ConnectionError):
+        while True:
+            job, count, seconds = connection.recv()
+            for data in [connection.recv_bytes() for _ in range(count)]:
+                connection.send(_result(job, data, seconds))
+
+
+def _limit(memory: int) -> None:
+    """No file written, no core left, and no more than `memory` bytes beyond what is taken now."""
+    for limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
+        resource.setrlimit(limit, (0, 0))
+    with suppress(OSError):  # elsewhere than on Linux there is no such limit, only that on time
+        pages = int(Path("/proc/self/statm").read_text().split()[DATA])
+        most = pages * resource.getpagesize() + memory
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def _result(job: Job, data: bytes, seconds: float) -> Any:
+    """What `job` makes of a file, or why it failed; past `seconds` of processor time SIGPROF ends the process."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        return job(data)
+    except MemoryError:
+        return TooMuchWork("The picture takes more memory to decode than one may.")
+    except Exception as error:
+        return error
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,133 @@
+"""Decoding in processes of their own, limited in memory and processor time, and replaced when they overstep.
+
+A decoder's inner loop can be stopped, and its memory taken back, only with its process. This bounds what a file may cost
+and outlives its crashes; it is no wall against code smuggled into a decoder, which has the service's own rights.
+"""
+
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from app.imaging.picture import DamagedPicture, PictureError, TooMuchWork
+
+SECONDS = 3.0  # of processor time that one file may take
+BYTES_PER_PIXEL = 10  # of memory, for each pixel that a picture may have
+KEPT = ("PATH", "LD_LIBRARY_PATH")  # of the environment: a decoder needs no secrets
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+STOP_SECONDS = 1.0
+
+Job = Callable[[bytes], Any]  # one that can be pickled
+
+
+class Decoders:
+    """Processes that decode: one from the start, and up to `most` as more are needed at a time."""
+
+    def __init__(self, most: int, max_pixels: int) -> None:
+        self._all = [_Decoder(BYTES_PER_PIXEL * max_pixels) for _ in range(most)]
+        self._all[-1].start()
+        self._idle: queue.LifoQueue[_Decoder] = queue.LifoQueue()
+        for decoder in self._all:
+            self._idle.put(decoder)
+
+    def __call__(self, job: Job, files: Sequence[bytes], due: float, seconds: float = SECONDS) -> list[Any]:
+        """What `job` makes of each file, in order, or the PictureError that met it.
+
+        `due` is a time of the monotonic clock; past it this raises TimeoutError. OSError: no process can be started.
+        """
+        decoder = self._idle.get()
+        try:
+            return list(decoder.results(job, files, due, seconds))
+        finally:
+            self._idle.put(decoder)
+
+    def close(self) -> None:
+        for decoder in self._all:
+            decoder.stop()
+
+
+class _Decoder:
+    """One process, started when it is needed and not there."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory  # bytes it may take beyond those it has at rest
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection
+
+    def start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "app.imaging.decoder", str(theirs.fileno()), str(self._memory)],
+                pass_fds=[theirs.fileno()],
+                cwd=Path(__file__).parents[2],
+                env={name: os.environ[name] for name in KEPT if name in os.environ} | ONE_THREAD,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # libraries quote files in their warnings
+            )
+        self._connection = Connection(ours.detach())
+
+    def stop(self) -> int:
+        """Its exit code."""
+        if self._process is None:
+            return 0
+        self._connection.close()
+        try:
+            return self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+        finally:
+            self._process = None
+
+    def results(self, job: Job, files: Sequence[bytes], due: float, seconds: float) -> Iterator[Any]:
+        """As they come. A death is the fault of the file at hand, but a first SIGKILL may have been anybody's."""
+        done, forgiven = 0, -1
+        while done < len(files):
+            try:
+                for result in self._work(job, files[done:], due, seconds):
+                    yield result
+                    done += 1
+            except (EOFError, ConnectionError):
+                code = self.stop()
+                if code == -signal.SIGKILL and forgiven != done:
+                    forgiven = done
+                    continue
+                yield _cause(code)
+                done += 1
+            except BaseException:
+                self._kill()
+                raise
+
+    def _work(self, job: Job, files: Sequence[bytes], due: float, seconds: float) -> Iterator[Any]:
+        if self._process is None:
+            self.start()
+        self._connection.send((job, len(files), seconds))
+        for data in files:
+            self._connection.send_bytes(data)
+        for _ in files:
+            if not self._connection.poll(max(0.0, due - monotonic())):
+                raise TimeoutError
+            result = self._connection.recv()
+            if isinstance(result, Exception) and not isinstance(result, PictureError):
+                raise result
+            yield result
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+        self.stop()
+
+
+def _cause(code: int) -> PictureError:
+    if code in {-signal.SIGPROF, -signal.SIGKILL}:
+        return TooMuchWork("The picture takes more time or memory to decode than one may.")
+    return DamagedPicture("The picture brought its decoder down.")

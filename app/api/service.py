@@ -1,9 +1,9 @@
 """What the routes share: the bundle at work, the limits, and whether we are leaving."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from operator import methodcaller
 from time import monotonic, perf_counter
 from typing import Any
 
@@ -15,7 +15,7 @@ from app.api.errors import Busy, DeadlinePassed, NoEvidence, TooLarge
 from app.api.limits import Budget, Limits, Timing, Visit
 from app.api.metrics import Metrics
 from app.imaging import Header, Picture, PictureError, Pixels, Seen, to_input
-from app.imaging.sandbox import SECONDS, Decoders, Job
+from app.imaging.sandbox import Decoders, Job, Open
 from app.model.batching import Answered, Batcher
 from app.model.bundle import Bundle
 from app.model.classifier import Answers, Floats, mean
@@ -59,7 +59,7 @@ class Service:
         """The prediction for one encoded picture. Raises PictureError, TooLarge or QueueFull."""
         batcher = self._batcher(visit)
         with batcher.place():
-            pixels, header = await self._decoded(self._job(imaging.look, size=batcher.size), data, visit)
+            pixels, header = await self._decoded(partial(imaging.look, size=batcher.size), data, visit)
             answered = await self._judge(batcher, pixels, visit.timing)
             return self._prediction(batcher, answered.answers, header)
 
@@ -67,8 +67,7 @@ class Service:
         """The prediction from the mean over all frames, and that of each. Raises what `predict` raises."""
         batcher = self._batcher(visit)
         with batcher.place():
-            job = self._job(imaging.look_through, size=batcher.size)
-            seen = await self._decoded(job, data, visit, self.limits.timeout_seconds)
+            seen = await self._decoded(partial(imaging.look_through, size=batcher.size), data, visit)
             answered = await asyncio.gather(*(self._judge(batcher, pixels, visit.timing) for pixels, _ in seen))
         each = [item.answers for item in answered]
         alone = [verdict(batcher.bundle.manifest, answers) for answers in each]
@@ -79,7 +78,7 @@ class Service:
         """The prediction for one encoded picture, and what in the picture led to it. Raises what `predict` raises."""
         batcher = self._batcher(visit)
         with batcher.place():
-            picture = await self._decoded(self._job(imaging.decode), data, visit)
+            picture = await self._decoded(methodcaller("read"), data, visit)
             answered = await self._judge(batcher, to_input(picture, batcher.size), visit.timing)
         if answered.answers.evidence is None:
             raise NoEvidence("The model in use gives no evidence to explain with.")
@@ -101,7 +100,7 @@ class Service:
 
     async def _part(self, batcher: Batcher, files: list[bytes], visit: Visit) -> list[dict[str, object] | Exception]:
         start = perf_counter()
-        job = self._job(imaging.look, size=batcher.size)
+        job = partial(imaging.look, size=batcher.size)
         decoded = iter(await self._sandboxed(job, [data for data in files if self._fits(data)], visit))
         visit.timing.decode = max(visit.timing.decode, perf_counter() - start)
         items = [next(decoded) if self._fits(data) else self._too_large() for data in files]
@@ -116,28 +115,29 @@ class Service:
         except Exception as error:  # whatever the backend makes of one picture harms no other
             return error
 
-    async def _decoded(self, job: Job, data: bytes, visit: Visit, seconds: float = SECONDS) -> Any:
+    async def _decoded(self, job: Job, data: bytes, visit: Visit) -> Any:
         """What `job` makes of a file: here where that takes no time worth the way, else where it can be stopped."""
         start = perf_counter()
         if not self._fits(data):
             raise self._too_large()
-        decoded = job(data) if imaging.light(data) else (await self._sandboxed(job, [data], visit, seconds))[0]
+        decoded = job(self._open(data)) if imaging.light(data) else (await self._sandboxed(job, [data], visit))[0]
         visit.timing.decode = perf_counter() - start
         if isinstance(decoded, PictureError):
             raise decoded
         return decoded
 
-    async def _sandboxed(self, job: Job, files: list[bytes], visit: Visit, seconds: float = SECONDS) -> list[Any]:
+    async def _sandboxed(self, job: Job, files: list[bytes], visit: Visit) -> list[Any]:
         try:
-            work = partial(self.decoders, job, files, visit.due, seconds)
+            work = partial(self.decoders, self._open, job, files, visit.due)
             return await to_thread.run_sync(work, limiter=self.decoding)
         except TimeoutError as late:
             raise DeadlinePassed("The answer was not ready in time.") from late
         except OSError as error:
             raise Busy("The service has no room for a decoder now; try again shortly.") from error
 
-    def _job(self, function: Callable[..., Any], **options: int) -> Job:
-        return partial(function, max_pixels=self.limits.max_pixels, max_frames=self.limits.max_frames, **options)
+    @property
+    def _open(self) -> Open:
+        return partial(imaging.open, max_pixels=self.limits.max_pixels, max_frames=self.limits.max_frames)
 
     def _fits(self, data: bytes) -> bool:
         return len(data) <= self.limits.max_upload_bytes

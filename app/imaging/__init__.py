@@ -70,22 +70,20 @@ def open(data: bytes, *, max_pixels: int = MAX_PIXELS, max_frames: int = MAX_FRA
     return raster.open(data, format, max_pixels)
 
 
-def decode(
-    data: bytes, at_least: int | None = None, *, max_pixels: int = MAX_PIXELS, max_frames: int = MAX_FRAMES
-) -> Picture:
-    """Header and pixels in one go. `at_least` and errors are those of `open` and `Unread.read`."""
-    return open(data, max_pixels=max_pixels, max_frames=max_frames).read(at_least)
+def decode(data: bytes, at_least: int | None = None, **limits: int) -> Picture:
+    """Header and pixels in one go. `at_least`, limits and errors are those of `open` and `Unread.read`."""
+    return open(data, **limits).read(at_least)
 
 
-def look(data: bytes, size: int, **limits: int) -> Seen:
-    """What a model of `size` pixels a side gets to see of a picture. Limits and errors are those of `open`."""
-    picture = decode(data, ENOUGH * size, **limits)
+def look(unread: Unread, size: int) -> Seen:
+    """What a model of `size` pixels a side gets to see of a picture. Raises PictureError."""
+    picture = unread.read(ENOUGH * size)
     return to_input(picture, size), picture.header
 
 
-def look_through(data: bytes, size: int, **limits: int) -> list[Seen]:
+def look_through(unread: Unread, size: int) -> list[Seen]:
     """The same of every frame."""
-    return [(to_input(picture, size), picture.header) for picture in open(data, **limits).frames()]
+    return [(to_input(picture, size), picture.header) for picture in unread.frames()]
 
 
 def to_input(picture: Picture, size: int) -> Pixels:

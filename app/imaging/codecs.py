@@ -54,7 +54,7 @@ def decode_frame(data: bytes, runner: DecodeRunner) -> bytearray:
     runner.set_option("planar_configuration", 0)
     if runner.photometric_interpretation in TRANSFORMED:
         runner.set_option("photometric_interpretation", "RGB")
-    return bytearray(pixels.tobytes())
+    return bytearray(pixels.data.cast("B"))
 
 
 def register() -> None:

@@ -12,8 +12,13 @@ from PIL import Image
 
 from app.imaging import dicom  # noqa: F401 it takes a fifth of a second, which the first DICOM should not wait for
 from app.imaging.picture import TooMuchWork
-from app.imaging.sandbox import Job
+from app.imaging.sandbox import Job, Open
 
+HEADER_SECONDS, PICTURE_SECONDS, SECONDS_PER_PIXEL = (
+    1.5,
+    1.0,
+    2e-7,
+)  # of processor time; JPEG 2000 takes half of the last
 DATA = 5  # which number of /proc/self/statm counts the pages that are this process's own
 
 
@@ -25,9 +30,9 @@ def main(descriptor: int, memory: int) -> None:
     _limit(memory)
     with Connection(descriptor) as connection, suppress(EOFError, ConnectionError):
         while True:
-            job, count, seconds = connection.recv()
+            open, job, count = connection.recv()
             for data in [connection.recv_bytes() for _ in range(count)]:
-                connection.send(_result(job, data, seconds))
+                connection.send(_result(open, job, data))
 
 
 def _limit(memory: int) -> None:
@@ -40,17 +45,23 @@ def _limit(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
-def _result(job: Job, data: bytes, seconds: float) -> Any:
-    """What `job` makes of a file, or why it failed; past `seconds` of processor time SIGPROF ends the process."""
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+def _result(open: Open, job: Job, data: bytes) -> Any:
+    """What `job` makes of a file, or why it failed. Where it takes longer than it may, SIGPROF ends the process."""
     try:
-        return job(data)
+        _allow(HEADER_SECONDS)
+        unread = open(data)
+        _allow(PICTURE_SECONDS + SECONDS_PER_PIXEL * unread.pixels)
+        return job(unread)
     except MemoryError:
         return TooMuchWork("The picture takes more memory to decode than one may.")
     except Exception as error:
         return error
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        _allow(0)
+
+
+def _allow(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,10 @@ class Unread:
     file: BytesIO
     header: Header
 
+    @property
+    def pixels(self) -> int:
+        return self.header.rows * self.header.columns
+
     def read(self, at_least: int | None = None) -> Picture:
         """The middle frame, always whole."""
         return next(self.frames(self.header.frames // 2))

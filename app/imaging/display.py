@@ -10,10 +10,11 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
-from app.imaging.picture import Pixels
+from app.imaging.picture import Pixels, bands
 
 WINDOWS = {"CT": (40.0, 400.0)}  # centre and width in Hounsfield units for a CT that brings none: soft tissue
 SHARE = 0.5  # percent of the values left out at either end where there is no window at all
+SAMPLE = 4_000_000  # pixels that are enough to know those
 LINEAR = "LINEAR"
 EXTREME = 50  # an exponent beyond which a sigmoid is black or white
 
@@ -23,23 +24,26 @@ Window = tuple[float, float]  # centre and width
 
 def show(values: Values, dataset: Dataset, modality: str | None) -> tuple[Pixels, Window | None]:
     """Grey of one frame's stored values, (rows, columns) or (rows, columns, 3), and the window they were shown through."""
-    bits = int(dataset.BitsStored) if "BitsStored" in dataset else 0
+    window = None
+    if values.ndim < 3 and dataset.PhotometricInterpretation != "PALETTE COLOR" and not dataset.get("VOILUTSequence"):
+        window = _own_window(dataset) or _default_window(values, dataset, modality)
+    return np.concatenate([_grey(values[rows], dataset, window) for rows in bands(*values.shape[:2])]), window
+
+
+def _grey(values: Values, dataset: Dataset, window: Window | None) -> Pixels:
+    bits = int(dataset.get("BitsStored") or 0)
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         values = apply_color_lut(values, dataset)
         bits = 8 * values.itemsize
     if values.ndim == 3:
-        return np.asarray(Image.fromarray(_eight_bits(values / (2.0**bits - 1))).convert("L")), None
-    picture = ~_padding(values, dataset)
+        return np.asarray(Image.fromarray(_eight_bits(values / (2.0**bits - 1))).convert("L"))
     values = apply_modality_lut(values, dataset)
-    if dataset.get("VOILUTSequence"):
-        shown, window = _looked_up(values, dataset.VOILUTSequence[0]), None
-    elif window := _own_window(dataset):
-        shown = _through(values, window, _function(dataset))
+    if window is None:
+        shown = _looked_up(values, dataset.VOILUTSequence[0])
     else:
-        window = _default_window(values[picture] if picture.any() else values, bits, modality)
-        shown = _through(values, window, LINEAR)
+        shown = _through(values, window, _function(dataset) if _own_window(dataset) else LINEAR)
     pixels = _eight_bits(shown)
-    return (255 - pixels if dataset.PhotometricInterpretation == "MONOCHROME1" else pixels), window
+    return 255 - pixels if dataset.PhotometricInterpretation == "MONOCHROME1" else pixels
 
 
 def _eight_bits(shown: Values) -> Pixels:
@@ -86,14 +90,17 @@ def _first(value: Any) -> float | None:
     return None if value in {None, ""} else float(value)
 
 
-def _default_window(values: Values, bits: int, modality: str | None) -> Window:
+def _default_window(stored: Values, dataset: Dataset, modality: str | None) -> Window:
     """All of what eight bits can hold; soft tissue for a CT; else the values but for a few at either end."""
+    stored = stored[:: 1 + stored.size // SAMPLE]  # some rows of a large picture stand for all
+    values, bits = apply_modality_lut(stored, dataset), int(dataset.get("BitsStored") or 0)
     if values.dtype == np.uint8:
         low, high = 0.0, 2.0**bits - 1 if 0 < bits < 8 else 255.0
     elif modality in WINDOWS:
         return WINDOWS[modality]
     else:
-        low, high = np.percentile(values, (SHARE, 100 - SHARE)).tolist()
+        picture = ~_padding(stored, dataset)
+        low, high = np.percentile(values[picture] if picture.any() else values, (SHARE, 100 - SHARE)).tolist()
     return (low + high) / 2 + 0.5, high - low + 1
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 
 MIN_SIDE = 16
+BAND = 2**18  # pixels to work on at a time: what lies between stored values and grey takes many bytes for each
 
 
 class PictureError(ValueError):
@@ -62,6 +63,10 @@ class Picture:
 class Unread(Protocol):
     """A file whose header is read and within the limits, its pixels not yet."""
 
+    @property
+    def pixels(self) -> int:
+        """How many the header promises, in each frame."""
+
     def read(self, at_least: int | None = None) -> Picture:
         """The picture, or the middle one of several frames. Where the format can, a smaller one in which both sides
         keep `at_least` pixels. Raises PictureError.
@@ -77,3 +82,9 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         raise TooManyPixels(f"The picture has {width} × {height} pixels; at most {max_pixels:,} are read.")
     if min(width, height) < MIN_SIDE:
         raise UnusablePicture(f"The picture is {width} × {height}; each side needs at least {MIN_SIDE} pixels.")
+
+
+def bands(height: int, width: int) -> Iterator[slice]:
+    """The rows of a picture, some at a time; all of a small one."""
+    rows = max(1, BAND // width)
+    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image, ImageOps
 from simplejpeg import decode_jpeg, decode_jpeg_header
 
 from app.imaging import structure
-from app.imaging.picture import DamagedPicture, Picture, PictureError, Pixels, UnusablePicture, check_size
+from app.imaging.picture import DamagedPicture, Picture, PictureError, Pixels, UnusablePicture, bands, check_size
 
 PHOTOMETRIC, SAMPLE_FORMAT = 262, 339  # TIFF tags
 MIN_IS_WHITE, UNSIGNED = 0, 1
@@ -47,6 +48,10 @@ class Unread:
     data: bytes
     image: Image.Image
 
+    @property
+    def pixels(self) -> int:
+        return self.image.width * self.image.height
+
     def read(self, at_least: int | None = None) -> Picture:
         """The picture; only a JPEG is read smaller."""
         with _judging(self.image.format or ""), self.image as image:
@@ -62,6 +67,8 @@ class Unread:
 def open(data: bytes, format: str, max_pixels: int) -> Unread:
     """Read the header of `data` with the one parser `format` names. Raises PictureError and nothing else."""
     with _judging(format):
+        if format == "WEBP":
+            max_pixels //= 2  # Pillow takes 15 bytes for each
         structure.check(data, format, max_pixels)
         image = Image.open(io.BytesIO(data), formats=[format])
         check_size(*image.size, max_pixels)
@@ -116,12 +123,18 @@ def _grey(image: Image.Image, format: str) -> Pixels:
         _turn_upright(image)
     if image.mode == "F" or image.mode.startswith("I"):
         return _scaled(image)
-    if image.has_transparency_data:  # what is not there is background, and background is black
+    if image.mode == "L" and not image.has_transparency_data:
+        return np.asarray(image)
+    strips = (image.crop((0, rows.start, image.width, rows.stop)) for rows in bands(image.height, image.width))
+    return np.concatenate([_flattened(strip) for strip in strips])
+
+
+def _flattened(image: Image.Image) -> Pixels:
+    """Colours to grey, on black: what is not there is background."""
+    if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
-    if image.mode != "L":
-        image = image.getchannel("L") if image.mode == "LAB" else image.convert("L")
-    return np.asarray(image)
+    return np.asarray(image.getchannel("L") if image.mode == "LAB" else image.convert("L"))
 
 
 def _turn_upright(image: Image.Image) -> None:
@@ -135,16 +148,20 @@ def _scaled(image: Image.Image) -> Pixels:
     tags = getattr(image, "tag_v2", {})
     if image.mode == "I" and tags.get(SAMPLE_FORMAT, 0) == UNSIGNED:
         values = values.view(np.uint32)
-    if not np.isfinite(values).all():
-        raise UnusablePicture("The picture holds values that are not finite numbers.")
     low, high = _range(values)
-    scaled = (values.astype(np.float64) - low) * (255 / ((high - low) or 1)) + 0.5
-    pixels: Pixels = scaled.clip(0, 255).astype(np.uint8)
+    pixels = np.concatenate([_stretched(values[rows], low, high) for rows in bands(*values.shape)])
     return 255 - pixels if tags.get(PHOTOMETRIC) == MIN_IS_WHITE else pixels
+
+
+def _stretched(values: npt.NDArray[Any], low: float, high: float) -> Pixels:
+    scaled = (values.astype(np.float64) - low) * (255 / ((high - low) or 1)) + 0.5
+    return scaled.clip(0, 255).astype(np.uint8)
 
 
 def _range(values: npt.NDArray[Any]) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
+    if not isfinite(high - low):
+        raise UnusablePicture("The picture holds values that are not finite numbers.")
     if values.dtype.itemsize == 2:
         return 0.0, 4095.0 if high <= 4095 else 65535.0  # twelve bits are what scanners put into sixteen
     return low, high

@@ -16,15 +16,15 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from app.imaging.picture import DamagedPicture, PictureError, TooMuchWork
+from app.imaging.picture import DamagedPicture, PictureError, TooMuchWork, Unread
 
-SECONDS = 3.0  # of processor time that one file may take
-BYTES_PER_PIXEL = 10  # of memory, for each pixel that a picture may have
+BYTES_PER_PIXEL = 12  # of memory, for each pixel that a picture may have: JPEG 2000 asks for most, and uses 8
 KEPT = ("PATH", "LD_LIBRARY_PATH")  # of the environment: a decoder needs no secrets
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 STOP_SECONDS = 1.0
 
-Job = Callable[[bytes], Any]  # one that can be pickled
+Open = Callable[[bytes], Unread]
+Job = Callable[[Unread], Any]  # both such that they can be pickled
 
 
 class Decoders:
@@ -37,14 +37,14 @@ class Decoders:
         for decoder in self._all:
             self._idle.put(decoder)
 
-    def __call__(self, job: Job, files: Sequence[bytes], due: float, seconds: float = SECONDS) -> list[Any]:
-        """What `job` makes of each file, in order, or the PictureError that met it.
+    def __call__(self, open: Open, job: Job, files: Sequence[bytes], due: float) -> list[Any]:
+        """What `job` makes of each opened file, in order, or the PictureError that met it.
 
         `due` is a time of the monotonic clock; past it this raises TimeoutError. OSError: no process can be started.
         """
         decoder = self._idle.get()
         try:
-            return list(decoder.results(job, files, due, seconds))
+            return list(decoder.results(open, job, files, due))
         finally:
             self._idle.put(decoder)
 
@@ -88,12 +88,12 @@ class _Decoder:
         finally:
             self._process = None
 
-    def results(self, job: Job, files: Sequence[bytes], due: float, seconds: float) -> Iterator[Any]:
+    def results(self, open: Open, job: Job, files: Sequence[bytes], due: float) -> Iterator[Any]:
         """As they come. A death is the fault of the file at hand, but a first SIGKILL may have been anybody's."""
         done, forgiven = 0, -1
         while done < len(files):
             try:
-                for result in self._work(job, files[done:], due, seconds):
+                for result in self._work(open, job, files[done:], due):
                     yield result
                     done += 1
             except (EOFError, ConnectionError):
@@ -107,10 +107,10 @@ class _Decoder:
                 self._kill()
                 raise
 
-    def _work(self, job: Job, files: Sequence[bytes], due: float, seconds: float) -> Iterator[Any]:
+    def _work(self, open: Open, job: Job, files: Sequence[bytes], due: float) -> Iterator[Any]:
         if self._process is None:
             self.start()
-        self._connection.send((job, len(files), seconds))
+        self._connection.send((open, job, len(files)))
         for data in files:
             self._connection.send_bytes(data)
         for _ in files:

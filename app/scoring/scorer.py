@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.imaging import PictureError, Seen, look
+from app import imaging
+from app.imaging import PictureError, Seen
 from app.model.bundle import Bundle
 from app.model.classifier import ready
 from app.model.verdict import verdict
@@ -36,7 +37,7 @@ class Scorer:
         try:
             data = file.read(self._most_bytes)
             sha256 = hashlib.sha256(data).hexdigest()
-            return {"path": file.name, "sha256": sha256}, look(data, self._classifier.size)
+            return {"path": file.name, "sha256": sha256}, imaging.look(imaging.open(data), self._classifier.size)
         except (Unreadable, PictureError) as error:
             return failed(file, self.bundle, str(error), sha256), None
         except MemoryError:

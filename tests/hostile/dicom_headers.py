@@ -1,0 +1,165 @@
+"""DICOM whose header lies, or leaves out what it must say."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import uid
+from pydicom.dataset import Dataset
+
+from tests import dicoms
+from tests.dicoms import dicom
+from tests.hostile.case import HAND, Case, Status
+from tests.hostile.elements import ALLOCATED, COLUMNS, FRAMES, PIXELS, ROWS, SAMPLES, STORED, element, file, number
+
+WIDE = HAND.astype(np.uint16) * 257
+CENTER, WIDTH, INTERCEPT, SLOPE = 0x00281050, 0x00281051, 0x00281052, 0x00281053
+COUNTS: dict[str, Status] = {  # of frames
+    **{"0": {200, 400}, "-1": 400, "2": 400, "1.5": 400, "many": 400},
+    **{"1e9": {400, 413}, "10001": 413, "2147483648": 413, "9" * 60: {400, 413}},
+}
+NUMBERS: dict[str, Status] = {"nan": {400, 422}, "inf": {400, 422}, "1e999": {400, 422}, "a": 400}
+WIDTHS: dict[str, Status] = {
+    **{"nan": 200, "inf": 200, "1e999": 200, "-1": 200, "0": 200},  # a window that makes no sense is as good as none
+    **{"a": 400, "9" * 60_000: {200, 400}},
+}
+NO_PICTURE: dict[str, Any] = {"Rows": None, "Columns": None, "PixelData": None}
+
+
+def cases() -> Iterator[Case]:
+    yield from sides()
+    yield from counts()
+    yield from kinds()
+    yield from tables()
+    yield from values()
+
+
+def sides() -> Iterator[Case]:
+    wrong: dict[str, tuple[bytes | None, Status]] = {
+        "no rows": (None, {400, 422}),
+        "empty rows": (element(ROWS, b"US"), {400, 422}),
+        "rows 0": (number(ROWS, 0), {400, 422}),
+        "rows 1": (number(ROWS, 1), 422),
+        "negative rows": (number(ROWS, -64, b"SS"), {400, 422}),
+        "four-byte rows": (number(ROWS, 64, b"UL"), {200, 400}),
+        "2**31 rows": (number(ROWS, 2**31, b"UL"), 413),
+        "2**32 - 64 rows, signed": (number(ROWS, -64, b"SL"), {400, 422}),
+        "rows of 65,535": (number(ROWS, 65_535), 400),
+        "two rows": (element(ROWS, b"US", b"\x40\0\x40\0"), 400),
+        "rows as text": (element(ROWS, b"LO", b"many"), 400),
+        "rows as a sequence": (element(ROWS, b"SQ", b"", length=0), {400, 422}),
+        "three bytes of rows": (element(ROWS, b"US", b"\x40\0\0"), 400),
+        "one row too many": (number(ROWS, 65), 400),
+    }
+    for name, (rows, status) in wrong.items():
+        yield Case(f"DICOM, {name}", file({ROWS: rows}), status)
+    for width, height in ((1, 1), (15, 200), (1, 20_000)):
+        yield Case(f"DICOM of {width} × {height}", dicom(np.zeros((height, width), np.uint8)), 422)
+    claim: dict[int, bytes | None] = {ROWS: number(ROWS, 65_535), COLUMNS: number(COLUMNS, 65_535)}
+    for syntax in (uid.ExplicitVRLittleEndian, uid.RLELossless, uid.JPEGBaseline8Bit, uid.JPEG2000, uid.JPEGLSLossless):
+        yield Case(f"DICOM ({syntax.keyword}) that claims 65535 × 65535", file(claim, syntax), 413)
+    six: dict[int, bytes | None] = {ROWS: number(ROWS, 6000), COLUMNS: number(COLUMNS, 6000)}
+    yield Case("DICOM of 64 × 64 that claims 6000 × 6000", file(six), 400)
+
+
+def counts() -> Iterator[Case]:
+    for name, tag, numbers in (
+        ("bits allocated", ALLOCATED, (0, 7, 24, 64, 65_535)),
+        ("bits stored", STORED, (0, 9, 65_535)),
+        ("samples", SAMPLES, (0, 2, 3, 5, 65_535)),
+    ):
+        for value in numbers:
+            yield Case(f"DICOM, {value} {name}", file({tag: number(tag, value)}), 400)
+        yield Case(f"DICOM, no {name}", file({tag: None}), 400)
+    for count, status in COUNTS.items():
+        yield Case(f"DICOM of {count} frames", file({FRAMES: element(FRAMES, b"IS", text(count))}), status)
+    for color in ("", "RGB", "YBR_FULL", "PALETTE COLOR", "NONSENSE"):
+        yield Case(f"grey DICOM that claims {color or 'no'} colours", dicom(HAND, PhotometricInterpretation=color), 400)
+    yield Case("DICOM of colours in 5 planes", dicom(np.stack([HAND] * 3, -1), PlanarConfiguration=5), 400)
+
+
+def kinds() -> Iterator[Case]:
+    yield Case("DICOM without pixels", file({PIXELS: None}), 422)
+    yield Case("DICOM without anything", file()[:132], {400, 422})
+    for kind in (uid.BasicTextSRStorage, uid.EncapsulatedPDFStorage, uid.RTPlanStorage):
+        yield Case(f"DICOM, {kind.name}", dicom(HAND, SOPClassUID=kind, **NO_PICTURE), 422)
+    yield Case("DICOM, a dose", dicom(WIDE, SOPClassUID=uid.RTDoseStorage), 422)
+    record = dicoms.item(ReferencedFileID=["..", "..", "etc", "passwd"], DirectoryRecordType="IMAGE")
+    directory = dicom(
+        HAND, SOPClassUID=uid.MediaStorageDirectoryStorage, DirectoryRecordSequence=[record], **NO_PICTURE
+    )
+    yield Case("DICOMDIR", directory, 422)
+    for syntax in ("1.2.3.4.5", uid.MPEG2MPML, "1.2.840.10008.1.2.4.94", "1." * 31 + "1", "hello"):
+        yield Case(f"DICOM of transfer syntax {syntax}", file(syntax=syntax), 415)
+
+
+def lut(count: int, bits: int = 16, entries: int = 256) -> list[Dataset]:
+    return [dicoms.item(LUTDescriptor=[count, 0, bits], LUTData=bytes(2 * entries), ModalityLUTType="US")]
+
+
+def table(name: str, items: list[Dataset]) -> dict[str, Any]:
+    return {name: items}
+
+
+def palette(count: int, entries: int, bits: int = 16) -> dict[str, Any]:
+    parts = {"Descriptor": [count, 0, bits], "Data": bytes(range(256)) * (entries // 128) + bytes(2 * (entries % 128))}
+    colors = ("Red", "Green", "Blue")
+    tables = {f"{color}PaletteColorLookupTable{part}": parts[part] for color in colors for part in parts}
+    return {"PhotometricInterpretation": "PALETTE COLOR", **tables}
+
+
+def tables() -> Iterator[Case]:
+    for name in ("ModalityLUTSequence", "VOILUTSequence"):
+        yield Case(f"DICOM, {name}", dicom(HAND, **table(name, lut(256))), 200)
+        yield Case(f"DICOM, {name} shorter than it says", dicom(HAND, **table(name, lut(256, entries=10))), 400)
+        yield Case(f"DICOM, {name} of 65,536 entries, it says", dicom(HAND, **table(name, lut(0))), 400)
+        yield Case(f"DICOM, {name} of 0 bits", dicom(HAND, **table(name, lut(256, 0))), 400)
+        yield Case(f"DICOM, {name} of 65,535 bits", dicom(HAND, **table(name, lut(256, 65_535))), 400)
+        yield Case(
+            f"DICOM, {name} without a table", dicom(HAND, **table(name, [dicoms.item(LUTExplanation="none")])), 400
+        )
+    yield Case("DICOM, palette", dicom(HAND, **palette(256, 256)), 200)
+    yield Case("DICOM, colours beyond its palette", dicom(HAND, **palette(16, 16)), 200)  # the standard: the last one
+    yield Case("DICOM, palette shorter than it says", dicom(HAND, **palette(256, 10)), 400)
+    yield Case("DICOM, palette of 65,536 colours, it says", dicom(HAND, **palette(0, 256)), 400)
+    yield Case("DICOM, palette of 7 bits", dicom(HAND, **palette(256, 256, 7)), 400)
+    halved = palette(256, 256) | {"RedPaletteColorLookupTableData": None}
+    yield Case("DICOM, palette without red", dicom(HAND, **halved), 400)
+
+
+def values() -> Iterator[Case]:
+    for kind in (np.float32, np.float64):
+        for value in (np.nan, np.inf, -np.inf):
+            yield Case(f"DICOM of {kind.__name__}, one {value}", dicom(spoiled(kind, value)), 422)
+        extremes = np.where(HAND > 100, np.finfo(kind).max, np.finfo(kind).min)
+        yield Case(f"DICOM of the largest {kind.__name__}", dicom(extremes.astype(kind)), 200)
+    for value, status in NUMBERS.items():
+        yield Case(f"DICOM, slope {value}", rescaled(value, "0"), status)
+        yield Case(f"DICOM, intercept {value}", rescaled("1", value), status)
+    yield Case("DICOM, slope 1e308", rescaled("1e308", "0"), {400, 422})  # what it makes of a pixel is infinite
+    yield Case("DICOM, intercept 1e308", rescaled("1", "1e308"), {200, 400, 422})
+    for width, status in WIDTHS.items():
+        yield Case(f"DICOM, a window {width[:9]} wide", windowed("40", width), status)
+    yield Case("DICOM, 20,000 windows", windowed("40\\" * 20_000 + "40", "80\\" * 20_000 + "80"), 200)
+    yield Case(
+        "DICOM, 60,000 bytes of body part", file({0x00180015: element(0x00180015, b"CS", b"HAND" * 15_000)}), 200
+    )
+
+
+def spoiled(kind: Any, value: float) -> npt.NDArray[Any]:
+    pixels = HAND.astype(kind)
+    pixels[5, 7] = value
+    return pixels
+
+
+def rescaled(slope: str, intercept: str) -> bytes:
+    return file({INTERCEPT: element(INTERCEPT, b"DS", text(intercept)), SLOPE: element(SLOPE, b"DS", text(slope))})
+
+
+def windowed(center: str, width: str) -> bytes:
+    return file({CENTER: element(CENTER, b"DS", text(center)), WIDTH: element(WIDTH, b"DS", text(width))})
+
+
+def text(value: str) -> bytes:
+    return value.encode().ljust(len(value) + len(value) % 2)

@@ -1,0 +1,179 @@
+"""TIFF, tag by tag: lying counts, circles of directories, strips that are not there."""
+
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tests.hostile import deflate
+from tests.hostile.case import HAND, Case, changed, cuts, encoded, flips, scrambled, sizes, zeroed
+
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, SAMPLES, ROWS, COUNTS = (
+    256,
+    257,
+    258,
+    259,
+    262,
+    273,
+    277,
+    278,
+    279,
+)
+TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, DESCRIPTION, RESOLUTION = 322, 323, 324, 325, 270, 282
+SHORT, LONG, RATIONAL = 3, 4, 5
+DEFLATE = 8
+FIRST = 8  # where the pixels begin, right behind the header
+STRIP = HAND.tobytes()
+
+Entry = tuple[int, int, int]  # type, count, value
+Tags = Mapping[int, Entry | None]
+
+
+def directory(tags: dict[int, Entry], order: str = "<", following: int = 0) -> bytes:
+    entries = [entry(order, tag, *tags[tag]) for tag in sorted(tags)]
+    return struct.pack(f"{order}H", len(entries)) + b"".join(entries) + struct.pack(f"{order}I", following)
+
+
+def entry(order: str, tag: int, kind: int, count: int, value: int) -> bytes:
+    packed = struct.pack(f"{order}HH", value, 0) if kind == SHORT and count == 1 else struct.pack(f"{order}I", value)
+    return struct.pack(f"{order}HHI", tag, kind, count) + packed
+
+
+def tiff(changes: Mapping[int, Entry | None] = {}, strip: bytes = STRIP, order: str = "<", following: int = 0) -> bytes:
+    """A grey picture of 64 × 64 in one strip, some tags changed, added or, with None, dropped."""
+    numbers = {WIDTH: 64, HEIGHT: 64, BITS: 8, COMPRESSION: 1, PHOTOMETRIC: 1, OFFSETS: FIRST, SAMPLES: 1, ROWS: 64}
+    tags: dict[int, Entry | None] = {tag: (LONG, 1, value) for tag, value in numbers.items()}
+    tags |= {tag: (SHORT, 1, numbers[tag]) for tag in (BITS, COMPRESSION, PHOTOMETRIC, SAMPLES)}
+    tags |= {COUNTS: (LONG, 1, len(strip)), **changes}
+    start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", FIRST + len(strip))
+    return start + strip + directory({tag: entry for tag, entry in tags.items() if entry}, order, following)
+
+
+def compressed(strip: bytes, method: int = DEFLATE, changes: Mapping[int, Entry | None] = {}) -> bytes:
+    return tiff({COMPRESSION: (SHORT, 1, method), **changes}, strip)
+
+
+def cases() -> Iterator[Case]:
+    yield from damaged()
+    yield from directories()
+    yield from lies()
+    yield from claims()
+    yield from values()
+    yield from sizes("TIFF")
+
+
+def damaged() -> Iterator[Case]:
+    for method in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"):
+        data = encoded(HAND, "TIFF", compression=method)
+        name = f"TIFF ({method})"
+        yield from cuts(name, data, 4, end=64 if method == "raw" else 2)
+        yield from scrambled(name, data)
+        if method != "raw":
+            yield Case(f"{name}, half zeroed", zeroed(data, 8, len(data) - 200), 400)
+    packed = zlib.compress(STRIP)
+    yield from flips("TIFF (deflate) data", compressed(packed), FIRST + 2, FIRST + len(packed), 400)
+    yield Case("TIFF (deflate), wrong checksum", compressed(packed[:-1] + b"?"), 400)
+    yield Case("TIFF (deflate) of half its rows", compressed(zlib.compress(STRIP[:2048])), 400)
+    yield Case("TIFF (LZW), junk as pixels", compressed(b"junk" * 500, 5), 400)
+    yield Case("TIFF (JPEG), junk as pixels", compressed(b"junk" * 500, 7), 400)
+    yield Case("TIFF (fax), junk as pixels", compressed(b"junk" * 9, 4, {BITS: (SHORT, 1, 1)}), {400, 415})
+
+
+def directories() -> Iterator[Case]:
+    at, end = FIRST + len(STRIP), len(tiff())
+    second = Image.fromarray(255 - HAND)
+    yield Case("TIFF, two pages", encoded(HAND, "TIFF", save_all=True, append_images=[second]), 422)
+    yield Case("TIFF, its directory follows itself", tiff(following=at), {200, 400})  # there is but one picture
+    yield Case("TIFF, two directories in a circle", tiff(following=end) + tiff(following=at)[at:], {400, 422})
+    yield Case("TIFF, 20,000 directories", pages(20_000), 422)
+    yield Case("TIFF, the next directory is outside", tiff(following=2**31), {200, 400})
+    yield Case("TIFF, the next directory is its pixels", tiff(following=FIRST), {400, 422})
+    for place in (0, 1, end, 2**32 - 1):
+        yield Case(f"TIFF, its directory at {place}", changed(tiff(), 4, struct.pack("<I", place)), 400)
+    yield Case("TIFF, 65,535 entries", changed(tiff(), at, b"\xff\xff"), 400)
+    yield Case("TIFF, no entries", changed(tiff(), at, b"\0\0"), 400)
+    yield Case("TIFF, header only", b"II*\0" + struct.pack("<I", 8), 400)
+    yield Case("TIFF, HTML behind its signature", b"II*\0<html>" + b"hello " * 99, 400)
+    big = encoded(HAND, "TIFF", big_tiff=True)
+    yield from cuts("BigTIFF", big, 4, end=64)
+    yield Case("BigTIFF, its directory at 2**64", changed(big, 8, b"\xff" * 8), 400)
+    yield Case("BigTIFF, 2**63 entries", changed(big, int.from_bytes(big[8:16], "little"), bytes(7) + b"\x80"), 400)
+
+
+def pages(count: int) -> bytes:
+    """One picture's directory again and again, each naming the next."""
+    first = tiff()
+    at, size = FIRST + len(STRIP), len(first) - FIRST - len(STRIP)
+    more = b"".join(tiff(following=at + (number + 1) * size)[at:] for number in range(1, count))
+    return changed(first, len(first) - 4, struct.pack("<I", at + size)) + more
+
+
+def lies() -> Iterator[Case]:
+    everything = 2**32 - 1
+    yield Case("TIFF, a description of 4 GB", tiff({DESCRIPTION: (2, everything, FIRST)}), {200, 400})
+    yield Case("TIFF, a resolution 4 billion times", tiff({RESOLUTION: (RATIONAL, everything, FIRST)}), {200, 400})
+    yield Case("TIFF, 4 billion strips", tiff({OFFSETS: (LONG, everything, FIRST)}), 400)
+    yield Case("TIFF, 4 billion widths", tiff({WIDTH: (LONG, everything, FIRST)}), 400)
+    yield Case(
+        "TIFF, 4 billion strip lengths",
+        compressed(zlib.compress(STRIP), changes={COUNTS: (LONG, everything, FIRST)}),
+        400,
+    )
+    yield Case("TIFF, the strip is outside", tiff({OFFSETS: (LONG, 1, 2**31)}), 400)
+    yield Case("TIFF, the strip is the end", tiff({OFFSETS: (LONG, 1, FIRST + 1000)}), 400)
+    yield Case("TIFF, a strip of 10 bytes", tiff({COUNTS: (LONG, 1, 10)}), 400)
+    yield Case("TIFF, a strip of 4 GB", tiff({COUNTS: (LONG, 1, everything)}), {200, 400})
+    yield Case("TIFF, no strips", tiff({OFFSETS: None}), 400)
+    yield Case("TIFF, no width", tiff({WIDTH: None}), 400)
+    yield Case(
+        "TIFF, one row a strip, and one strip", compressed(zlib.compress(STRIP), changes={ROWS: (LONG, 1, 1)}), 400
+    )
+    yield Case("TIFF, all rows in a strip", tiff({ROWS: (LONG, 1, everything)}), 200)
+    for samples in (0, 2, 65535):
+        yield Case(f"TIFF of {samples} samples a pixel", tiff({SAMPLES: (SHORT, 1, samples)}), 400)
+    for bits in (0, 3, 65, 65535):
+        yield Case(f"TIFF of {bits} bits", tiff({BITS: (SHORT, 1, bits)}), {400, 415})
+    yield Case("TIFF of 16 bits that has 8", tiff({BITS: (SHORT, 1, 16)}), 400)
+    yield Case("TIFF, an unknown compression", tiff({COMPRESSION: (SHORT, 1, 9999)}), {400, 415})
+    yield Case("TIFF, unknown colours", tiff({PHOTOMETRIC: (SHORT, 1, 99)}), {400, 415})
+    tile: Tags = {OFFSETS: None, ROWS: None, COUNTS: None, TILE_OFFSETS: (LONG, 1, FIRST), TILE_COUNTS: (LONG, 1, 4096)}
+    huge: Tags = {**tile, TILE_WIDTH: (LONG, 1, 65_520), TILE_HEIGHT: (LONG, 1, 65_520)}
+    yield Case("TIFF, tiles of 4 GB", tiff(huge), {400, 413})
+    yield Case("TIFF, tiles of 4 GB (deflate)", compressed(zlib.compress(STRIP), changes=huge), {400, 413})
+    none: Tags = {**tile, TILE_WIDTH: (LONG, 1, 0), TILE_HEIGHT: (LONG, 1, 0)}
+    yield Case("TIFF, tiles of nothing", tiff(none), 400)
+
+
+def claims() -> Iterator[Case]:
+    for width, height in ((65535, 65535), (2**32 - 1, 2**32 - 1), (2**31, 64), (12_000, 12_000)):
+        size: Tags = {WIDTH: (LONG, 1, width), HEIGHT: (LONG, 1, height)}
+        yield Case(f"TIFF that claims {width} × {height}", tiff(size), 413)
+        yield Case(f"TIFF (LZW) that claims {width} × {height}", compressed(b"\x80\x00\x20", 5, size), 413)
+        packed = compressed(deflate.wrapped(10**8), DEFLATE, size)
+        yield Case(f"TIFF (deflate) that claims {width} × {height}", packed, 413)
+    for width, height in ((0, 0), (0, 64), (64, 0)):
+        size = {WIDTH: (LONG, 1, width), HEIGHT: (LONG, 1, height)}
+        yield Case(f"TIFF that claims {width} × {height}", tiff(size), {400, 422})
+    for height in (65, 256, 6000):
+        yield Case(
+            f"TIFF of 64 rows that claims {height}", tiff({HEIGHT: (LONG, 1, height), ROWS: (LONG, 1, height)}), 400
+        )
+    yield Case("TIFF (deflate), a gigabyte in a small strip", compressed(deflate.wrapped(10**9)), {200, 400})
+
+
+def values() -> Iterator[Case]:
+    for number in (np.nan, np.inf, -np.inf):
+        everywhere, once = np.full((64, 64), number, np.float32), HAND.astype(np.float32)
+        once[5, 7] = number
+        yield Case(f"TIFF, all {number}", encoded(everywhere, "TIFF"), 422)
+        yield Case(f"TIFF, one {number}", encoded(once, "TIFF"), 422)
+    yield Case("TIFF of the largest floats", encoded(extremes(), "TIFF"), 200)
+    yield Case("TIFF, all the same", encoded(np.full((64, 64), 7, np.float32), "TIFF"), 200)
+
+
+def extremes() -> npt.NDArray[Any]:
+    return np.where(HAND > 100, np.finfo(np.float32).max, np.finfo(np.float32).min).astype(np.float32)

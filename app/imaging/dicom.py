@@ -3,30 +3,21 @@
 import logging
 import re
 import warnings
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 
-import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset, read_preamble
+from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.utils import pixel_array
-from pydicom.tag import Tag
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    RTDoseStorage,
-)
+from pydicom.pixels.utils import get_expected_length, pixel_array
+from pydicom.uid import UID, RTDoseStorage
 
 from app.imaging import codecs
 from app.imaging.display import show
+from app.imaging.elements import describe, of_frame, read_header, tags
 from app.imaging.picture import (
     DamagedPicture,
     Header,
@@ -38,29 +29,10 @@ from app.imaging.picture import (
     check_size,
 )
 
-# All that is ever looked at. The rest of a header, names among it, is passed over unread.
-TAGS = (
-    *("SOPClassUID", "Modality", "BodyPartExamined", "AnatomicRegionSequence", "NumberOfFrames", "Rows", "Columns"),
-    *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "PixelRepresentation"),
-    *("BitsAllocated", "BitsStored", "HighBit", "PixelPaddingValue", "PixelPaddingRangeLimit"),
-    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "VOILUTSequence"),
-    *("WindowCenter", "WindowWidth", "VOILUTFunction"),
-    *(f"{color}PaletteColorLookupTable{part}" for color in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")),
-    *(f"Segmented{color}PaletteColorLookupTableData" for color in ("Red", "Green", "Blue")),
-    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
-    *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
-)
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence", "FrameAnatomySequence")
 NO_PICTURE = {RTDoseStorage}  # it has pixels, but they are a dose
-INFLATED = 8  # bytes for each pixel allowed that a deflated file may unpack to
-META = 2  # the group of elements about the file itself
 DIGITS = re.compile(r"[0-9.]{1,64}")
-SYNTAXES = {  # of a file that does not name its own, by what it looks like: implicit, little-endian
-    (True, True): ImplicitVRLittleEndian,
-    (False, True): ExplicitVRLittleEndian,
-    (False, False): ExplicitVRBigEndian,
-}
+UNDEFINED = 0xFFFFFFFF  # a length that its content tells
 
 # Both would repeat what a header says.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
@@ -94,13 +66,12 @@ class Unread:
     def _fetch(self) -> None:
         if not any(name in self.dataset for name in PIXELS):
             implicit, little = self.dataset.original_encoding
-            self.dataset.update(read_dataset(self.file, bool(implicit), bool(little), specific_tags=_tags(PIXELS)))
+            self.dataset.update(read_dataset(self.file, bool(implicit), bool(little), specific_tags=tags(PIXELS)))
+            _check_length(self.dataset)
 
     def _frame(self, index: int) -> Picture:
         values = pixel_array(self.dataset, index=index)
-        if not np.isfinite(values).all():
-            raise UnusablePicture("The picture holds values that are not finite numbers.")
-        pixels, window = show(values, _of_frame(self.dataset, index), self.header.modality)
+        pixels, window = show(values, of_frame(self.dataset, index), self.header.modality)
         mode = str(self.dataset.PhotometricInterpretation)
         return Picture(pixels, "DICOM", mode, replace(self.header, window=window))
 
@@ -108,11 +79,11 @@ class Unread:
 def open(data: bytes, max_pixels: int, max_frames: int) -> Unread:
     """Read the header of `data`. Raises PictureError and nothing else."""
     with _judging():
-        file, dataset = _read(data, max_pixels)
+        file, dataset = read_header(data, max_pixels)
         kind = UID(dataset.get("SOPClassUID", ""))
         if "Rows" not in dataset or file.tell() == file.getbuffer().nbytes or kind in NO_PICTURE:
             raise UnusablePicture(f"The DICOM file holds no picture; its kind is {_name(kind) or 'not known'}.")
-        header = _header(dataset)
+        header = describe(dataset)
         check_size(header.columns, header.rows, max_pixels)
         if header.frames < 1:
             raise ValueError("fewer frames than one")
@@ -134,27 +105,15 @@ def _judging() -> Iterator[None]:
         raise DamagedPicture("The DICOM file is damaged, cut short or not what its header says.") from None
 
 
-def _read(data: bytes, max_pixels: int) -> tuple[BytesIO, Dataset]:
-    """The header, and the file where its pixels begin."""
-    file = BytesIO(data)
-    read_preamble(file, force=True)
-    meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != META)
-    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:  # pydicom would unpack it without a limit
-        inflating = zlib.decompressobj(-zlib.MAX_WBITS)
-        inflated = inflating.decompress(file.read(), INFLATED * max_pixels)
-        if inflated[:2] == b"\x02\0" or inflated[128:132] == b"DICM":
-            raise ValueError("packed more than once")
-        file = BytesIO(inflated)
-    file.seek(0)
-    dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=_tags(TAGS))
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        implicit, little = dataset.original_encoding
-        dataset.file_meta.TransferSyntaxUID = SYNTAXES[bool(implicit), bool(little)]
-    return file, dataset
-
-
-def _tags(names: Iterable[str]) -> list[int]:
-    return [int(Tag(name)) for name in names]
+def _check_length(dataset: Dataset) -> None:
+    """Whether the pixels are all there and, where they are plain, no more than the header says; pydicom looks away."""
+    name = next(name for name in PIXELS if name in dataset)
+    said = getattr(dataset.get_item(name), "length", UNDEFINED)
+    value = dataset[name].value
+    if said not in {len(value), UNDEFINED}:
+        raise ValueError("shorter than it says")
+    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated and any(value[get_expected_length(dataset) :]):
+        raise ValueError("longer than the header says, and not only padded")
 
 
 def _check_syntax(syntax: UID) -> None:
@@ -169,36 +128,3 @@ def _check_syntax(syntax: UID) -> None:
 def _name(uid: UID) -> str:
     """What the standard calls it, or the number itself where that is one; nothing else from a file is repeated."""
     return uid.name if uid.name != uid or DIGITS.fullmatch(uid) else ""
-
-
-def _header(dataset: Dataset) -> Header:
-    region = _of_frame(dataset, 0).get("AnatomicRegionSequence") or [Dataset()]
-    coded = [_text(region[0], name) for name in ("CodeMeaning", "CodeValue")]
-    said = [text for text in (_text(dataset, "BodyPartExamined"), *coded) if text]
-    return Header(
-        modality=_text(dataset, "Modality") or None,
-        body_part=said[0] if said else None,
-        rows=int(dataset.Rows),
-        columns=int(dataset.Columns),
-        frames=int(dataset.get("NumberOfFrames") or 1),
-        said=tuple(said),
-    )
-
-
-def _text(dataset: Dataset, name: str) -> str:
-    """On one line, and no longer than the standard lets a code's meaning be."""
-    return " ".join(str(dataset.get(name) or "").split())[:64]
-
-
-def _of_frame(dataset: Dataset, index: int) -> Dataset:
-    """The header with what an enhanced object says of one frame laid over it."""
-    merged = Dataset()
-    merged.update(dataset)
-    frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
-    shared = dataset.get("SharedFunctionalGroupsSequence") or []
-    for groups in (*shared[:1], *frames[index : index + 1]):
-        for name in GROUPS:
-            for item in groups.get(name) or []:
-                merged.update(item)
-    merged.file_meta = dataset.file_meta
-    return merged

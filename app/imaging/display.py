@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
-from app.imaging.picture import Pixels, bands
+from app.imaging.picture import Pixels, UnusablePicture, bands
 
 WINDOWS = {"CT": (40.0, 400.0)}  # centre and width in Hounsfield units for a CT that brings none: soft tissue
 SHARE = 0.5  # percent of the values left out at either end where there is no window at all
@@ -38,6 +38,8 @@ def _grey(values: Values, dataset: Dataset, window: Window | None) -> Pixels:
     if values.ndim == 3:
         return np.asarray(Image.fromarray(_eight_bits(values / (2.0**bits - 1))).convert("L"))
     values = apply_modality_lut(values, dataset)
+    if not np.isfinite(values).all():
+        raise UnusablePicture("The picture holds values that are not finite numbers.")
     if window is None:
         shown = _looked_up(values, dataset.VOILUTSequence[0])
     else:
@@ -65,7 +67,9 @@ def _looked_up(values: Values, table: Dataset) -> Values:
     entries = table.LUTData
     if isinstance(entries, bytes):
         entries = np.frombuffer(entries, "<u2" if table.original_encoding[1] is not False else ">u2")
-    index = np.clip(np.rint(values) - first, 0, (count or 2**16) - 1).astype(int)
+    if len(entries) != (count or 2**16) or not 1 <= bits <= 16:
+        raise ValueError("a table that is not what it says")
+    index = np.clip(np.rint(values) - first, 0, len(entries) - 1).astype(int)
     shown: Values = np.asarray(entries)[index] / (2.0**bits - 1)
     return shown
 

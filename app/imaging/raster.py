@@ -11,10 +11,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
-from simplejpeg import decode_jpeg, decode_jpeg_header
 
-from app.imaging import structure
-from app.imaging.picture import DamagedPicture, Picture, PictureError, Pixels, UnusablePicture, bands, check_size
+from app.imaging import jpeg, png, tiff
+from app.imaging.picture import (
+    DamagedPicture,
+    Picture,
+    PictureError,
+    Pixels,
+    UnknownType,
+    UnusablePicture,
+    bands,
+    check_size,
+)
 
 PHOTOMETRIC, SAMPLE_FORMAT = 262, 339  # TIFF tags
 MIN_IS_WHITE, UNSIGNED = 0, 1
@@ -33,11 +41,11 @@ def light(data: bytes, format: str | None) -> bool:
         return False
     with suppress(struct.error, ValueError):
         if format == "JPEG":
-            frame = structure.jpeg(data)
+            frame = jpeg.read_header(data)
             return frame.baseline and frame.scans <= LIGHT_SCANS and frame.width * frame.height <= LIGHT_PIXELS
         if format == "PNG":
             width, height = struct.unpack_from(">2I", data, 16)
-            return width * height <= LIGHT_PIXELS and not structure.png(data).keys() & UNPACKED
+            return width * height <= LIGHT_PIXELS and not png.read_chunks(data).keys() & UNPACKED
     return False
 
 
@@ -67,12 +75,14 @@ class Unread:
 def open(data: bytes, format: str, max_pixels: int) -> Unread:
     """Read the header of `data` with the one parser `format` names. Raises PictureError and nothing else."""
     with _judging(format):
-        if format == "WEBP":
-            max_pixels //= 2  # Pillow takes 15 bytes for each
-        structure.check(data, format, max_pixels)
+        _check_structure(data, format, max_pixels)
         image = Image.open(io.BytesIO(data), formats=[format])
         check_size(*image.size, max_pixels)
         _check_single(image)
+        if format == "TIFF":
+            tiff.check(data, image.tag_v2)  # type: ignore[attr-defined]
+        if format == "BMP" and image.tile[0].codec_name == "bmp_rle":  # Pillow decodes it in Python, damaged or not
+            raise UnknownType("A BMP in run-length encoding is not read.")
         return Unread(data, image)
 
 
@@ -85,6 +95,31 @@ def _judging(format: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise DamagedPicture(f"The {format} file is damaged or cut short.") from error
+
+
+def _check_structure(data: bytes, format: str, max_pixels: int) -> None:
+    """What can be known before Pillow looks: how much work is promised, and whether all of the picture is there."""
+    if format == "JPEG":
+        frame = jpeg.read_header(data)
+        check_size(frame.width, frame.height, max_pixels)
+    elif format == "PNG":
+        png.check(data, max_pixels)
+    elif format == "WEBP":
+        check_size(*_webp_size(data), max_pixels // 2)  # Pillow takes 15 bytes for each
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height that a WebP's first chunk promises. Raises struct.error or ValueError."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if kind == b"VP8L":
+        bits = struct.unpack_from("<I", data, 21)[0]
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<2H", data, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    raise ValueError("no picture comes first")
 
 
 def _check_single(image: Image.Image) -> None:
@@ -100,22 +135,13 @@ def _check_single(image: Image.Image) -> None:
 
 
 def _complete(data: bytes, image: Image.Image) -> Image.Image:
-    """The pixels of a JPEG at the size of `image`: bit for bit Pillow's, which would make up what is missing.
-
-    Pillow's own where simplejpeg does not know the layout: four colours, or chroma shrunk in an unusual way.
-    """
-    if (space := SPACES.get(image.mode)) is None or not _known(data):
+    """A JPEG decoded at the size of `image`; by Pillow, damaged or not, where it has four colours."""
+    space = SPACES.get(image.mode)
+    if space is None or (pixels := jpeg.decode(data, space, *image.size)) is None:
         return image
-    pixels = decode_jpeg(data, space, min_height=image.height, min_width=image.width)
     decoded = Image.fromarray(pixels[:, :, 0] if space == "GRAY" else pixels)
     decoded.info = image.info
     return decoded
-
-
-def _known(data: bytes) -> bool:
-    with suppress(ValueError):
-        return bool(decode_jpeg_header(data))
-    return False
 
 
 def _grey(image: Image.Image, format: str) -> Pixels:

@@ -98,6 +98,7 @@ class _Decoder:
                     done += 1
             except (EOFError, ConnectionError):
                 code = self.stop()
+                self.start()  # at once, for that takes half a second
                 if code == -signal.SIGKILL and forgiven != done:
                     forgiven = done
                     continue

@@ -1,0 +1,104 @@
+"""The header of a DICOM: the few elements that are looked at, before any pixel."""
+
+import zlib
+from collections.abc import Iterable
+from io import BytesIO
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.tag import Tag
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from app.imaging.picture import Header, TooMuchWork
+
+# All that is ever looked at. The rest of a header, names among it, is passed over unread.
+TAGS = (
+    *("SOPClassUID", "Modality", "BodyPartExamined", "AnatomicRegionSequence", "NumberOfFrames", "Rows", "Columns"),
+    *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "PixelRepresentation"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "VOILUTSequence"),
+    *("WindowCenter", "WindowWidth", "VOILUTFunction"),
+    *(f"{color}PaletteColorLookupTable{part}" for color in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")),
+    *(f"Segmented{color}PaletteColorLookupTableData" for color in ("Red", "Green", "Blue")),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
+)
+GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence", "FrameAnatomySequence")
+INFLATED = 8  # bytes for each pixel allowed that a deflated file may unpack to
+META = 2  # the group of elements about the file itself
+SYNTAXES = {  # of a file that does not name its own, by what it looks like: implicit, little-endian
+    (True, True): ImplicitVRLittleEndian,
+    (False, True): ExplicitVRLittleEndian,
+    (False, False): ExplicitVRBigEndian,
+}
+
+
+def read_header(data: bytes, max_pixels: int) -> tuple[BytesIO, Dataset]:
+    """The header, and the file where its pixels begin."""
+    file = BytesIO(data)
+    read_preamble(file, force=True)
+    meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != META)
+    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:  # pydicom would unpack it without a limit
+        inflated = _inflated(file.read(), INFLATED * max_pixels)
+        if inflated[:2] == b"\x02\0" or inflated[128:132] == b"DICM":
+            raise ValueError("packed more than once")
+        file = BytesIO(inflated)
+    file.seek(0)
+    dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags(TAGS))
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = SYNTAXES[bool(implicit), bool(little)]
+    return file, dataset
+
+
+def _inflated(data: bytes, most: int) -> bytes:
+    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated = inflating.decompress(data, most)
+    if inflating.unconsumed_tail:
+        raise TooMuchWork(f"The DICOM file unpacks to more than {most:,} bytes.")
+    if not inflating.eof:
+        raise ValueError("cut short")
+    return inflated
+
+
+def tags(names: Iterable[str]) -> list[int]:
+    return [int(Tag(name)) for name in names]
+
+
+def describe(dataset: Dataset) -> Header:
+    region = of_frame(dataset, 0).get("AnatomicRegionSequence") or [Dataset()]
+    coded = [_text(region[0], name) for name in ("CodeMeaning", "CodeValue")]
+    said = [text for text in (_text(dataset, "BodyPartExamined"), *coded) if text]
+    return Header(
+        modality=_text(dataset, "Modality") or None,
+        body_part=said[0] if said else None,
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
+        frames=int(dataset.get("NumberOfFrames") or 1),
+        said=tuple(said),
+    )
+
+
+def _text(dataset: Dataset, name: str) -> str:
+    """On one line, and no longer than the standard lets a code's meaning be."""
+    return " ".join(str(dataset.get(name) or "").split())[:64]
+
+
+def of_frame(dataset: Dataset, index: int) -> Dataset:
+    """The header with what an enhanced object says of one frame laid over it."""
+    merged = Dataset()
+    merged.update(dataset)
+    frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    shared = dataset.get("SharedFunctionalGroupsSequence") or []
+    for groups in (*shared[:1], *frames[index : index + 1]):
+        for name in GROUPS:
+            for item in groups.get(name) or []:
+                merged.update(item)
+    merged.file_meta = dataset.file_meta
+    return merged

@@ -1,0 +1,69 @@
+"""JPEG and JPEG-LS: what its markers promise, and its pixels if all of them are there."""
+
+import re
+from dataclasses import dataclass
+from struct import unpack_from
+from typing import Any
+
+from simplejpeg import decode_jpeg
+
+from app.imaging.picture import TooMuchWork
+
+SCANS, SEGMENTS = 100, 4_000
+
+# What follows 0xff in a scan is less than 0x80 or a restart, in a JPEG-LS too.
+MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
+BASELINE, SCAN, END = {0xC0, 0xC1}, 0xDA, 0xD9
+FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # those that say how large a JPEG, or a JPEG-LS, is
+START = 0xD8  # has no length behind it
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """A JPEG's own account of itself."""
+
+    width: int
+    height: int
+    depth: int  # bits
+    colors: int
+    baseline: bool
+    scans: int
+
+
+def read_header(data: bytes) -> Jpeg:
+    """Raises TooMuchWork, struct.error, or ValueError where no frame is."""
+    at, scans, frame = 2, 0, None
+    for _ in range(SEGMENTS):
+        if (found := MARKER.search(data, at)) is None or (marker := found[0][1]) == END:
+            break
+        at = found.end()
+        if marker in FRAMES and frame is None:
+            frame = (marker in BASELINE, *unpack_from(">B2HB", data, at + 2))
+        scans += marker == SCAN
+        if scans > SCANS:
+            raise TooMuchWork(f"The JPEG has more than {SCANS} scans.")
+        if marker != START:
+            length = unpack_from(">H", data, at)[0]
+            if length < 2:
+                raise ValueError("a segment shorter than its own length")
+            at += length
+    else:
+        raise TooMuchWork(f"The JPEG has more than {SEGMENTS:,} segments.")
+    if frame is None:
+        raise ValueError("no frame header")
+    baseline, depth, height, width, colors = frame
+    return Jpeg(width, height, depth, colors, baseline, scans)
+
+
+def decode(data: bytes, space: str, width: int = 0, height: int = 0) -> Any:
+    """Pixels (height, width, colours) in the "GRAY" or "RGB" `space`, at the smallest scale of at least these sides.
+
+    Bit for bit those of Pillow, which would make up what is missing. None where simplejpeg does not know the layout:
+    chroma shrunk in an unusual way. Raises ValueError.
+    """
+    try:
+        return decode_jpeg(data, space, min_height=height, min_width=width)
+    except ValueError as error:
+        if "subsampling" not in str(error):
+            raise
+        return None

@@ -1,0 +1,36 @@
+"""JPEG 2000: what its codestream promises, and whether all tiles are there; the decoder leaves black what is missing."""
+
+from struct import unpack_from
+
+SIZ = b"\xff\x4f\xff\x51"  # how a codestream begins
+TILE, END = 0xFF90, 0xFFD9  # markers
+
+
+def read_size(data: bytes) -> tuple[int, int]:
+    """Rows and columns. Raises struct.error."""
+    width, height, left, top = unpack_from(">4I", data, _codestream(data) + 8)
+    return height - top, width - left
+
+
+def check_tiles(data: bytes) -> None:
+    """Raises ValueError or struct.error."""
+    at = _codestream(data)
+    width, height, _, _, across, down, left, top = unpack_from(">8I", data, at + 8)
+    at, tiles = at + 2, set()
+    while at + 12 <= len(data) and (marker := unpack_from(">H", data, at)[0]) != END:
+        length = unpack_from(">H", data, at + 2)[0] + 2
+        if marker == TILE:
+            tile, length = unpack_from(">HI", data, at + 4)
+            tiles.add(tile)
+        at += length or len(data)  # the last one need not say how long it is
+    if len(tiles) < -((left - width) // across) * -((top - height) // down):
+        raise ValueError("tiles are missing")
+
+
+def _codestream(data: bytes) -> int:
+    """Where it begins: at once, as DICOM wants it, or in a box of a JP2 file."""
+    at = 0
+    while data[at : at + 4] != SIZ:
+        length, kind = unpack_from(">I4s", data, at)
+        at += 8 if kind == b"jp2c" else max(8, length)
+    return at

@@ -1,0 +1,85 @@
+"""PNG: its chunks, and whether they hold all they promise; Pillow checks neither sums nor rows."""
+
+import zlib
+from collections.abc import Iterator
+from struct import unpack_from
+
+from app.imaging.picture import TooMuchWork, check_size
+
+CHUNKS = 20_000  # a file of 64 MB has 8,192 where its writer makes them of 8 KB
+PIECE = 2**16  # bytes unpacked at a time
+PALETTE = 3
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG's colour type
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7
+
+
+Chunks = dict[bytes, list[memoryview]]
+
+
+def check(data: bytes, max_pixels: int) -> None:
+    """Raises PictureError, struct.error, zlib.error, LookupError or ValueError."""
+    chunks = read_chunks(data)
+    width, height, *_ = header = _header(chunks)
+    check_size(width, height, max_pixels)
+    _check_rows(header, chunks[b"IDAT"])
+
+
+def read_chunks(data: bytes) -> Chunks:
+    """The chunks by name, their checksums right and an end among them. Raises TooMuchWork, struct.error or ValueError."""
+    chunks: Chunks = {}
+    view, at = memoryview(data), 8
+    for _ in range(CHUNKS):
+        length, name = unpack_from(">I4s", data, at)
+        end = at + 8 + length
+        if zlib.crc32(view[at + 4 : end]) != unpack_from(">I", data, end)[0]:
+            raise ValueError("a checksum does not fit")
+        chunks.setdefault(name, []).append(view[at + 8 : end])
+        if name == b"IEND":
+            return chunks
+        at = end + 4
+    raise TooMuchWork(f"The PNG has more than {CHUNKS:,} chunks.")
+
+
+def _header(chunks: Chunks) -> tuple[int, ...]:
+    """Width, height, depth, colour type, compression, filter and interlacing; and the palette, where there must be one."""
+    (header,) = chunks[b"IHDR"]
+    _, _, _, color, compression, filter, interlaced = numbers = unpack_from(">2I5B", header)
+    palette = sum(map(len, chunks.get(b"PLTE", [])))
+    if compression or filter or interlaced > 1 or (color == PALETTE and (palette == 0 or palette % 3)):
+        raise ValueError("a header that cannot be")
+    return numbers
+
+
+def _check_rows(header: tuple[int, ...], data: list[memoryview]) -> None:
+    """Whether a PNG's data unpacks to all the rows its header promises, and no more: Pillow fills up without a word."""
+    width, height, depth, color, _, _, interlaced = header
+    bits = depth * CHANNELS[color]
+    promised = sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in _passes(width, height, interlaced))
+    unpacked = 0
+    for part in inflated(data):
+        unpacked += part
+        if unpacked > promised:
+            break
+    if unpacked != promised:
+        raise ValueError("more or fewer rows than the header says")
+
+
+def _passes(width: int, height: int, interlaced: int) -> Iterator[tuple[int, int]]:
+    """Columns and rows of each pass over the picture."""
+    for left, top, across, down in PASSES if interlaced else ((0, 0, 1, 1),):
+        columns, rows = -((left - width) // across), -((top - height) // down)
+        if columns > 0 and rows > 0:
+            yield columns, rows
+
+
+def inflated(parts: list[memoryview]) -> Iterator[int]:
+    """Bytes as they are unpacked, little by little; a stream that does not end well raises."""
+    inflating = zlib.decompressobj()
+    for part in parts:
+        for start in range(0, len(part), PIECE):
+            packed: bytes | memoryview = part[start : start + PIECE]
+            while (count := len(inflating.decompress(packed, PIECE))) or inflating.unconsumed_tail:
+                yield count
+                packed = inflating.unconsumed_tail
+    if not inflating.eof:
+        raise ValueError("the data is cut short")

@@ -1,0 +1,38 @@
+"""TIFF: whether its strips or tiles are all there; Pillow and libtiff make up what is missing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.imaging.png import inflated
+
+WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES, ROWS, PLANAR = 256, 257, 258, 259, 277, 278, 284
+OFFSETS, COUNTS, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 273, 279, 322, 323, 324, 325
+PLAIN, DEFLATE, SEPARATE = 1, {8, 32946}, 2
+
+
+def check(data: bytes, tags: Mapping[int, Any]) -> None:
+    """Raises ValueError, zlib.error or LookupError."""
+    width, height, view = tags[WIDTH], tags[HEIGHT], memoryview(data)
+    if TILE_OFFSETS in tags:
+        across, down, offsets, counts = (tags[tag] for tag in (TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS))
+    else:
+        across, down, offsets, counts = width, min(tags.get(ROWS, height), height), tags[OFFSETS], tags[COUNTS]
+    planes = tags.get(SAMPLES, 1) if tags.get(PLANAR) == SEPARATE else 1
+    parts = [view[offset : offset + count] for offset, count in zip(offsets, counts, strict=True)]
+    if len(parts) < -(-width // across) * -(-height // down) * planes or sum(map(len, parts)) < sum(counts):
+        raise ValueError("parts are missing")
+    bits = sum(tags.get(BITS, (1,)))
+    if tags.get(COMPRESSION, PLAIN) == PLAIN and 8 * sum(counts) < width * height * bits:
+        raise ValueError("too little data")
+    if tags.get(COMPRESSION) in DEFLATE:
+        for part in parts:
+            _check_stream(part, down * (across * bits // 8 + 1))
+
+
+def _check_stream(part: memoryview, most: int) -> None:
+    """Whether it ends well, its checksum right, before it has unpacked to more than `most` bytes."""
+    unpacked = 0
+    for piece in inflated([part]):
+        unpacked += piece
+        if unpacked > most:
+            raise ValueError("more than a strip")

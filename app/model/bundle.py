@@ -46,6 +46,8 @@ def read(folder: Path) -> Bundle:
         if name not in bundle.manifest.files:
             raise BundleError(f"The bundle {folder.name} does not list {name}.")
     for name, expected in bundle.manifest.files.items():
+        if not bundle.path(name).resolve().is_relative_to(bundle.folder):
+            raise BundleError(f"The bundle {folder.name} cannot be trusted: {name} is a link out of it.")
         if _sha256(bundle.path(name)) != expected:
             raise BundleError(f"The bundle {folder.name} cannot be trusted: {name} is missing or was altered.")
     return bundle

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging import RESAMPLE, Pixels, decode, to_input
+from app.model import archive
 from app.model.bundle import MODEL, Bundle, BundleError
 from app.model.manifest import Golden
 
@@ -126,6 +127,7 @@ class Classifier:
 
 
 def _load(bundle: Bundle) -> Any:
+    archive.inspect(bundle)
     try:
         return keras.models.load_model(bundle.path(MODEL), compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever the archive's content trips over

@@ -71,13 +71,11 @@ def _check_members(archive: ZipFile, size: int) -> None:
 
 def _asked(config: Any) -> int:
     """How many weights Keras would make room for, biases aside. Raises _Refused."""
-    count = 0
-    for value in _values(config):
-        if isinstance(value, dict):
-            count += _weights(value)
-        elif isinstance(value, int | float) and not abs(value) <= MOST:
+    values = list(_values(config))
+    for value in values:
+        if isinstance(value, int | float) and not abs(value) <= MOST:
             raise _Refused(f"it holds the number {value:.3g}")
-    return count
+    return sum(_weights(value) for value in values if isinstance(value, dict))
 
 
 def _values(value: Any) -> Iterator[Any]:
@@ -115,22 +113,16 @@ def _kernel(config: dict[str, Any], shape: list[int]) -> int:
 
 def _stored(weights: bytes) -> int:
     """How many numbers an HDF5 file holds. Raises _Refused where they lie elsewhere or are claimed only."""
-    arrays: list[h5py.Dataset] = []
-
-    def look(_: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            arrays.append(item)
-
+    links: list[Any] = []
+    items: list[Any] = []
     with h5py.File(io.BytesIO(weights)) as file:
-        file.visititems_links(_stay_inside)
-        file.visititems(look)
+        file.visititems_links(lambda _, link: links.append(link))
+        file.visititems(lambda _, item: items.append(item))
+        arrays = [item for item in items if isinstance(item, h5py.Dataset)]
+        if not all(isinstance(link, h5py.HardLink) for link in links):
+            raise _Refused("its weights link elsewhere")
         if any(array.external or array.is_virtual for array in arrays):
             raise _Refused("its weights lie in other files")
         if sum(prod(array.shape) * array.dtype.itemsize for array in arrays) > len(weights):
             raise _Refused("its weights claim to be larger than it is")
         return sum(prod(array.shape) for array in arrays)
-
-
-def _stay_inside(_: str, link: Any) -> None:
-    if not isinstance(link, h5py.HardLink):
-        raise _Refused("its weights link elsewhere")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
@@ -27,6 +28,8 @@ cli = typer.Typer(
 Root = Annotated[Path, typer.Option(help="Folder that holds the bundles.")]
 ROOT = Path("model_artifacts")
 
+log = structlog.get_logger()
+
 
 @cli.command()
 def serve(
@@ -39,6 +42,8 @@ def serve(
     chosen = settings.load(host=host, port=port, bundle=folder, workers=workers)
     bundle.read(chosen.bundle)  # what cannot be trusted is known before the seconds that importing Keras takes
     logs.configure(chosen.log_level)
+    if chosen.unguarded:
+        log.warning("anyone who reaches this address may use the service; BODYREGION_API_KEYS is not set")
     if chosen.workers > 1:
         raise typer.Exit(Workers(chosen).run())
     with bind(chosen.host, chosen.port) as address:

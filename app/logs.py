@@ -7,7 +7,10 @@ import structlog
 
 
 def configure(level: str) -> None:
-    """Send structlog's and the standard library's messages to stdout. No handler below logs what a client sent."""
+    """Send structlog's and the standard library's messages to stdout.
+
+    Libraries say no more than warnings, whatever `level`: Pillow's debugging quotes what is written in pictures.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso"),
@@ -30,5 +33,5 @@ def configure(level: str) -> None:
             ],
         )
     )
-    logging.basicConfig(level=number, handlers=[handler], force=True)
-    logging.getLogger("uvicorn").setLevel("WARNING")  # its start and stop are told by our own lines
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes the byte it does not understand

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 
-from app.api import errors, explain, health, metrics, predict
+from app.api import errors, explain, health, metrics, predict, security
 from app.api.limits import Budget, Limits, Turnstile
 from app.api.reload import Reload
 from app.api.service import Service
@@ -47,12 +47,14 @@ def create_app(settings: Settings) -> FastAPI:
         version="1",
         lifespan=lifespan,
         redoc_url=None,
+        redirect_slashes=False,  # the redirection would repeat the Host header and the query
     )
-    app.add_middleware(Turnstile, routes={route.path for part in (predict, explain) for route in part.router.routes})
-    app.add_middleware(metrics.Observed, metrics=series)
     errors.install(app)
     for part in (predict, explain, health, metrics):
         app.include_router(part.router)
+    app.add_middleware(Turnstile, routes={route.path for part in (predict, explain) for route in part.router.routes})
+    security.install(app, settings.api_keys, settings.cors_origins)
+    app.add_middleware(metrics.Observed, metrics=series)  # outermost, so that refusals are counted too
     return app
 
 

@@ -1,14 +1,15 @@
 """What an operator can set, read from BODYREGION_… variables by main and the command line only."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.imaging import MAX_FRAMES, MAX_PIXELS
 
@@ -19,6 +20,7 @@ CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "max 100000" or microseconds a 
 
 # What Kubernetes puts into a pod's environment for services whose name begins like ours.
 SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$")
+ORIGIN = re.compile(r"\*|https?://[^/,\s]+")
 SERVICE_URL = re.compile(r"(tcp|udp|sctp)://")
 
 
@@ -29,7 +31,7 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Every field is a variable BODYREGION_<NAME>; sizes in bytes, times in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, validate_default=False)
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
@@ -43,6 +45,8 @@ class Settings(BaseSettings):
     max_queue: int = Field(64, ge=1)
     request_timeout_seconds: float = Field(10, gt=0)
     drain_seconds: float = Field(10, ge=0)
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
@@ -54,6 +58,32 @@ class Settings(BaseSettings):
     @classmethod
     def _not_a_service_link(cls, value: Any) -> Any:
         return cls.model_fields["port"].default if SERVICE_URL.match(str(value)) else value
+
+    @property
+    def unguarded(self) -> bool:
+        """Whether others than this machine's own users may ask, without a key."""
+        if self.api_keys or self.host == "localhost":
+            return False
+        try:
+            return not ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return True
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _list_or_file(cls, value: Any) -> Any:
+        keys = _lines(value) if value.startswith(("/", ".")) else _parts(value)
+        if not keys:
+            raise ValueError("there is no key in it")
+        return keys
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: Any) -> Any:
+        origins = _parts(value)
+        if not origins or not all(ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("each origin is a scheme, a host and perhaps a port, such as https://example.org")
+        return origins
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -79,6 +109,19 @@ def load(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}.") from error
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _lines(path: str) -> list[str]:
+    """The keys of a secrets file, one a line."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except (OSError, ValueError) as error:
+        raise ValueError("the file it names cannot be read") from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _unknown(environment: Mapping[str, str]) -> list[str]:

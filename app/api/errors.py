@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Scope
 
 from app.imaging import DamagedPicture, PictureError, TooManyPixels, TooMuchWork, UnknownType, UnusablePicture
 from app.model.batching import QueueFull
@@ -37,6 +38,11 @@ class ApiError(Exception):
 
 class Malformed(ApiError):
     status = 400
+
+
+class KeyNeeded(ApiError):
+    status = 401
+    headers = {"www-authenticate": "ApiKey"}
 
 
 class TooSlow(ApiError):
@@ -102,13 +108,18 @@ def install(app: FastAPI) -> None:
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    status, content = _status(error), problem(error, request.scope["path"], request.scope["request_id"])
+    status, content = _status(error), problem(error, _instance(request.scope), request.scope["request_id"])
     headers = getattr(error, "headers", None)
     if isinstance(error, QueueFull):
         headers = {"retry-after": str(error.seconds)}
-    if status == Busy.status and not _short(request):
+    if status in (Busy.status, KeyNeeded.status) and not _short(request):
         headers = (headers or {}) | {"connection": "close"}  # the body is not wanted, and too long to read past
     return Response(json.dumps(content), status, headers, MEDIA_TYPE)
+
+
+def _instance(scope: Scope) -> str:
+    """The route's template, so that no stranger's text is repeated."""
+    return str(getattr(scope.get("route"), "path", scope.get("refused_route", "/")))
 
 
 def _short(request: Request) -> bool:

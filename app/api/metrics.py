@@ -10,9 +10,10 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api import security
+from app.api.errors import answer
 from app.api.limits import STAGES, Timing
 from app.model.manifest import Manifest
 
@@ -23,6 +24,7 @@ SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05,
 MAX_ID = 128
 REASONS = {
     400: "damaged",
+    401: "unauthorized",
     408: "slow",
     413: "too large",
     415: "unknown type",
@@ -94,21 +96,25 @@ class Observed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        start, status = perf_counter(), 500
+        start, status = perf_counter(), 0
         scope["request_id"] = request_id = _request_id(scope)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"], headers["X-Model-Version"] = request_id, _model_version(scope)
+                ours = (b"x-request-id", request_id.encode()), (b"x-model-version", _model_version(scope).encode())
+                message["headers"] = [*message["headers"], *ours, *security.headers(scope["path"])]
             await send(message)
 
         try:
             await self.app(scope, receive, send_with_headers)
+        except Exception as error:
+            if not status:  # here, because Starlette would answer outside of us, without our headers
+                await (await answer(Request(scope), error))(scope, receive, send_with_headers)
+            raise
         finally:
-            self._record(scope, status, perf_counter() - start)
+            self._record(scope, status or 500, perf_counter() - start)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("refused_route") or getattr(

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from app import settings
 from app.settings import Settings, SettingsError
@@ -22,6 +23,8 @@ CHANGED = {
     "MAX_QUEUE": ("4", 4),
     "REQUEST_TIMEOUT_SECONDS": ("2.5", 2.5),
     "DRAIN_SECONDS": ("0", 0),
+    "API_KEYS": ("one, two", (SecretStr("one"), SecretStr("two"))),
+    "CORS_ORIGINS": ("https://a.org,http://b.org:81", ("https://a.org", "http://b.org:81")),
     "LOG_LEVEL": ("WARNING", "warning"),
 }
 

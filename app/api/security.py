@@ -1,0 +1,95 @@
+"""Who may ask, and what a browser may do with the answer."""
+
+import hmac
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from fastapi import FastAPI, Request
+from pydantic import SecretStr
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.errors import MEDIA_TYPE, KeyNeeded, answer
+
+HEADER = "X-API-Key"
+DOCS = "/docs"
+OPEN = {"/", "/health", "/livez", "/readyz", DOCS, "/openapi.json"}  # the page, the probes, and what /docs reads
+OPEN_BELOW = "/v2/health/"
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def _headers(policy: str) -> Headers:
+    return [
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cache-control", b"no-store"),
+        (b"content-security-policy", f"default-src 'none'; frame-ancestors 'none'{policy}".encode()),
+    ]
+
+
+EVERYWHERE = _headers("")
+ON_DOCS = _headers(  # what FastAPI's page loads
+    "; script-src https://cdn.jsdelivr.net 'unsafe-inline'; style-src https://cdn.jsdelivr.net 'unsafe-inline'"
+    "; img-src https://fastapi.tiangolo.com data:; connect-src 'self'"
+)
+
+
+def headers(path: str) -> Headers:
+    """What an answer from `path` tells a browser, whatever else it says."""
+    return ON_DOCS if path == DOCS else EVERYWHERE
+
+
+def install(app: FastAPI, keys: Sequence[SecretStr], origins: Sequence[str]) -> None:
+    """Ask for one of `keys`, and let pages from `origins` ask, where there are any. The routes must be there already."""
+    if keys:
+        app.add_middleware(Keys, keys=keys)
+        _document(app)
+    if origins:  # around the keys, because a browser asks for leave without one
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=[HEADER, "Content-Type"],
+            expose_headers=["X-Request-ID", "X-Model-Version", "Server-Timing"],
+        )
+
+
+class Keys:
+    """ASGI middleware: refuses a request without one of `keys` before anything of it is read."""
+
+    def __init__(self, app: ASGIApp, keys: Sequence[SecretStr]) -> None:
+        self.app = app
+        self._digests = [_digest(key.get_secret_value().encode()) for key in keys]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _is_open(scope["path"]) or self._knows(scope):
+            await self.app(scope, receive, send)
+            return
+        refusal = await answer(Request(scope, receive), KeyNeeded(f"A key is needed in the header {HEADER}."))
+        await refusal(scope, receive, send)
+
+    def _knows(self, scope: Scope) -> bool:
+        given = _digest(dict(scope["headers"]).get(HEADER.lower().encode(), b""))
+        return sum(hmac.compare_digest(given, digest) for digest in self._digests) > 0  # all, so time tells nothing
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN or path.startswith(OPEN_BELOW)
+
+
+def _document(app: FastAPI) -> None:
+    """Say in the OpenAPI document which routes need a key."""
+    schema = app.openapi()
+    schema["components"]["securitySchemes"] = {"ApiKey": {"type": "apiKey", "in": "header", "name": HEADER}}
+    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    refused: dict[str, Any] = {"description": "The key is missing or wrong.", "content": problem}
+    for path, operations in schema["paths"].items():
+        for operation in () if _is_open(path) else operations.values():
+            operation["security"] = [{"ApiKey": []}]
+            operation["responses"]["401"] = refused
+
+
+def _digest(key: bytes) -> bytes:
+    return sha256(key).digest()

@@ -111,10 +111,15 @@ def dicoms() -> Iterator[Case]:
         "DICOM deflated twice without its beginning", meta(syntax) + deflate.raw(deflate.raw(elements())), {400, 422}
     )
     yield Case("deflated DICOM of nothing but zeros", meta(syntax) + deflate.raw(zeros=MUCH), {400, 413})
-    rows = encapsulate([struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * (SIDE * SIDE // 128)])
-    size = {ROWS: number(ROWS, SIDE), COLUMNS: number(COLUMNS, SIDE)}
-    runs = element(PIXELS, b"OB", rows + SEQUENCE_END + bytes(4), length=OPEN)
-    yield Case("RLE DICOM just within the limit", file({**size, PIXELS: runs}, uid.RLELossless), {200, 413})
+    yield Case("RLE DICOM just within the limit", blank_runs(128 * 49), {200, 413})
+
+
+def blank_runs(side: int) -> bytes:
+    """In runs of 128 pixels."""
+    frame = struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * (side * side // 128)
+    stream = encapsulate([frame]) + SEQUENCE_END + bytes(4)
+    size = {ROWS: number(ROWS, side), COLUMNS: number(COLUMNS, side)}
+    return file({**size, PIXELS: element(PIXELS, b"OB", stream, length=OPEN)}, uid.RLELossless)
 
 
 def blank_dicom(side: int) -> bytes:

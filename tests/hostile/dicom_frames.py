@@ -7,7 +7,7 @@ import imagecodecs
 from pydicom import uid
 
 from tests.hostile import jpegs
-from tests.hostile.case import HAND, KEPT, LARGE, Case, changed, encoded, flips, scrambled, zeroed
+from tests.hostile.case import HAND, KEPT, LARGE, Case, Status, changed, encoded, flips, scrambled, zeroed
 from tests.hostile.elements import COLUMNS, OPEN, PIXELS, ROWS, SEQUENCE_END, element, file, item, number
 
 SHUT = SEQUENCE_END + bytes(4)
@@ -63,7 +63,8 @@ def damaged(syntax: str, name: str, frame: bytes) -> Iterator[Case]:
     for kept in KEPT:
         yield Case(f"DICOM ({name}), cut after {kept:.0%} of its frame", whole[: start + int(kept * len(frame))], 400)
         yield Case(f"DICOM ({name}), {kept:.0%} of its frame", frames(syntax, frame[: int(kept * len(frame))]), 400)
-    yield Case(f"DICOM ({name}), half zeroed", frames(syntax, zeroed(frame, len(frame) // 8, len(frame) - 2)), 400)
+    status: Status = {200, 400} if frame is JPEG_2000 else 400  # whose zeros mean that there is no more detail
+    yield Case(f"DICOM ({name}), half zeroed", frames(syntax, zeroed(frame, len(frame) // 8, len(frame) - 2)), status)
     yield Case(f"DICOM ({name}) without its end", whole[:-8], 400)
     yield Case(f"DICOM ({name}), an empty frame", frames(syntax, b""), 400)
     yield Case(f"DICOM ({name}), no frame", frames(syntax), 400)
@@ -86,8 +87,10 @@ def run_lengths() -> Iterator[Case]:
         yield Case(f"RLE DICOM, its segment at {start}", frames(uid.RLELossless, runs(content, 1, start)), 400)
     yield Case("RLE DICOM, only its numbers", frames(uid.RLELossless, runs(b"")), 400)
     yield Case("RLE DICOM, half of its numbers", frames(uid.RLELossless, RUNS[:32]), 400)
-    yield Case("RLE DICOM of twice as many pixels", frames(uid.RLELossless, RUNS + content), 400)
-    yield Case("RLE DICOM of a million runs too many", frames(uid.RLELossless, RUNS + b"\x81\0" * 10**6), 400)
+    yield Case("RLE DICOM of twice as many pixels", frames(uid.RLELossless, RUNS + content), {200, 400})
+    yield Case(
+        "RLE DICOM of a million runs too many", frames(uid.RLELossless, RUNS + b"\x81\0" * 10**6), {200, 400, 413}
+    )
     yield Case(
         "RLE DICOM of a million numbers that do nothing", frames(uid.RLELossless, runs(b"\x80" * 10**6 + content)), 200
     )

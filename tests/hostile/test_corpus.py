@@ -44,6 +44,7 @@ class Watch:
     server: Server
     mib: float = 0  # the most since `begin`
     health_seconds: float = 0
+    asked: float | None = None  # when it was asked how it is, and has not answered yet
     unwell: set[int] = field(default_factory=set)
     enough: threading.Event = field(default_factory=threading.Event)
 
@@ -58,9 +59,14 @@ class Watch:
     def health(self) -> None:
         with self.server.client() as client:
             while not self.enough.wait(0.2):
-                start = time.monotonic()
-                self.unwell |= {asked(client)} - {200}
-                self.health_seconds = max(self.health_seconds, time.monotonic() - start)
+                self.asked = time.monotonic()
+                self.unwell |= {health(client)} - {200}
+                self.health_seconds, self.asked = self.waited(), None
+
+    def waited(self) -> float:
+        """The longest that health took since `begin`, or takes already."""
+        asked = self.asked
+        return max(self.health_seconds, time.monotonic() - asked if asked is not None else 0)
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def resident(root: int) -> float:
     return pages * PAGE_MIB
 
 
-def asked(client: httpx2.Client) -> int:
+def health(client: httpx2.Client) -> int:
     try:
         return client.get("/health").status_code
     except httpx2.HTTPError:
@@ -135,7 +141,7 @@ def outcome(client: httpx2.Client, watch: Watch, case: Case) -> Outcome:
     watch.begin()
     start = time.monotonic()
     status = posted(client, case.data, next(NAMES))
-    return Outcome(case, status, time.monotonic() - start, watch.mib, watch.health_seconds)
+    return Outcome(case, status, time.monotonic() - start, watch.mib, watch.waited())
 
 
 def listed(outcomes: list[Outcome]) -> str:

@@ -134,9 +134,9 @@ def values() -> Iterator[Case]:
             yield Case(f"DICOM of {kind.__name__}, one {value}", dicom(spoiled(kind, value)), 422)
         extremes = np.where(HAND > 100, np.finfo(kind).max, np.finfo(kind).min)
         yield Case(f"DICOM of the largest {kind.__name__}", dicom(extremes.astype(kind)), 200)
-    for value, status in NUMBERS.items():
-        yield Case(f"DICOM, slope {value}", rescaled(value, "0"), status)
-        yield Case(f"DICOM, intercept {value}", rescaled("1", value), status)
+    for factor, status in NUMBERS.items():
+        yield Case(f"DICOM, slope {factor}", rescaled(factor, "0"), status)
+        yield Case(f"DICOM, intercept {factor}", rescaled("1", factor), status)
     yield Case("DICOM, slope 1e308", rescaled("1e308", "0"), {400, 422})  # what it makes of a pixel is infinite
     yield Case("DICOM, intercept 1e308", rescaled("1", "1e308"), {200, 400, 422})
     for width, status in WIDTHS.items():

@@ -12,7 +12,7 @@ from tests.hostile.jpegs import BASELINE
 from tests.hostile.pngs import PLAIN
 
 COLORS = Image.fromarray(HAND).convert("RGB")
-PILLOW = ("GIF", "PPM", "ICO", "TGA", "JPEG2000", "AVIF", "ICNS", "EPS", "PCX", "SGI", "PDF", "DDS", "IM", "XBM", "QOI")
+PILLOW = ("GIF", "PPM", "ICO", "TGA", "JPEG2000", "AVIF", "ICNS", "EPS", "PCX", "SGI", "PDF", "DDS", "XBM", "QOI")
 TEXTS = {
     "text": b"hello, this is text",
     "a space": b" ",

@@ -60,7 +60,7 @@ class Watch:
         with self.server.client() as client:
             while not self.enough.wait(0.2):
                 self.asked = time.monotonic()
-                self.unwell |= {health(client)} - {200}
+                self.unwell |= {health_status(client)} - {200}
                 self.health_seconds, self.asked = self.waited(), None
 
     def waited(self) -> float:
@@ -98,7 +98,7 @@ def resident(root: int) -> float:
     return pages * PAGE_MIB
 
 
-def health(client: httpx2.Client) -> int:
+def health_status(client: httpx2.Client) -> int:
     try:
         return client.get("/health").status_code
     except httpx2.HTTPError:

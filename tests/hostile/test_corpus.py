@@ -79,7 +79,7 @@ class Outcome:
 
     def __str__(self) -> str:
         took = f"{self.seconds:.1f} s, {self.mib:.0f} MiB, health {self.health_seconds:.1f} s"
-        return f"{self.case.name}: {self.status} instead of {sorted(self.case.statuses)} ({took})"
+        return f"{self.case.name}: {self.status}, deserves {sorted(self.case.statuses)} ({took})"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ class Server(uvicorn.Server):
     """On SIGTERM: unready at once, serving on while balancers notice, then closed, finished and gone with exit code 0."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
+        from app.protocol import Protocol  # here, because its errors bring Keras, which takes seconds to import
+
         self._app = app
         self._notice_seconds = settings.drain_seconds / 2
         self._leave_at: float | None = None
@@ -33,6 +35,7 @@ class Server(uvicorn.Server):
                 host=settings.host,
                 port=settings.port,
                 lifespan="off",  # `run` enters it, so that a bad bundle is our sentence and not uvicorn's traceback
+                http=Protocol,
                 ws="none",
                 access_log=False,
                 log_config=None,

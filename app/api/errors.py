@@ -68,6 +68,10 @@ class NoEvidence(ApiError):
     status = 422
 
 
+class HeadTooLarge(ApiError):
+    status = 431
+
+
 class Busy(ApiError):
     status = 503
     headers = {"retry-after": "1"}

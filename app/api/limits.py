@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.errors import Busy, DeadlinePassed, Encoded, Malformed, TooLarge, TooSlow, answer
 from app.model.batching import QueueFull
 
+GRACE_SECONDS = 2.0  # before a body has to keep its pace: handshakes, slow starts, a lost packet
+PACE = 4096  # bytes a second; the slowest mobile networks do more, and 64 KiB at this pace outlast the default deadline
 STAGES = ("read", "decode", "queue", "infer")
 
 
@@ -66,9 +68,13 @@ class Budget:
     limit: int
     held: int = 0
 
-    def take(self, count: int) -> None:
+    def admit(self, count: int) -> None:
+        """Raises Busy where there is no room; takes none, or a few who declare much and send little would fill it."""
         if self.held + count > self.limit:
             raise Busy("The service holds as many bytes as it may; try again shortly.")
+
+    def take(self, count: int) -> None:
+        self.admit(count)
         self.held += count
 
 
@@ -84,7 +90,7 @@ class Visit:
         self._budget, self._held = budget, 0
         self._started = asyncio.get_running_loop().time()
         self.due = self._started + _patience(request, limits)  # by the monotonic clock
-        self._timeout = asyncio.timeout_at(self.due)
+        self._timeout = asyncio.timeout_at(self._pace(0))
         self._watcher: asyncio.Task[None] | None = None
         self._gone = False
 
@@ -104,27 +110,39 @@ class Visit:
             raise self._reason() from late
 
     async def body(self, max_bytes: int) -> bytes:
-        """The whole body: refused unread when it declares too much, cut off when it sends too much.
+        """The whole body: refused unread when it declares too much, cut off when it sends too much or too slowly.
 
         Raises TooLarge, Busy, Encoded or Malformed.
         """
         if self.request.headers.get("content-encoding", "identity") != "identity":
             raise Encoded("The body is encoded; send the picture's own bytes.")
-        self._hold(_declared(self.request), max_bytes)
-        body = bytearray()
-        async for chunk in self.request.stream():
-            body += chunk
-            self._hold(len(body), max_bytes)
+        declared, body, more = _declared(self.request), bytearray(), True
+        self._limit(declared, max_bytes)
+        self._budget.admit(declared)
+        while more:
+            message = await self.request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            body += message["body"]
+            more = message["more_body"]
+            self._limit(len(body), max_bytes)
+            self._hold(len(message["body"]))
+            self._timeout.reschedule(self._pace(len(body)) if more else self.due)
         self._watcher = asyncio.create_task(self._watch())
         self.timing.read = asyncio.get_running_loop().time() - self._started
         return bytes(body)
 
-    def _hold(self, size: int, max_bytes: int) -> None:
+    def _limit(self, size: int, max_bytes: int) -> None:
         if size > max_bytes:
             raise TooLarge(f"The body has more than {max_bytes:,} bytes.")
-        if size > self._held:
-            self._budget.take(size - self._held)
-            self._held = size
+
+    def _hold(self, count: int) -> None:
+        self._budget.take(count)
+        self._held += count
+
+    def _pace(self, received: int) -> float:
+        """When the next part of the body is due, given how much has come."""
+        return min(self.due, self._started + GRACE_SECONDS + received / PACE)
 
     async def _watch(self) -> None:
         """End the visit when the caller hangs up: nothing else arrives after the body."""

@@ -157,9 +157,9 @@ def test_bodies_on_their_way_share_a_budget(artifacts: Path, tmp_path: Path) -> 
     with serving(artifacts / "current", tmp_path / "log", **limits) as server:
         address = urlsplit(server.address)
         with socket.create_connection((address.hostname, address.port), timeout=20) as slow:
-            slow.sendall(head + b"some")
+            slow.sendall(head + b"x" * 600)
             wait_until(lambda: exchange(server, head + b"x" * 1500).startswith(b"HTTP/1.1 503"))
-            slow.sendall(b"x" * 1496)
+            slow.sendall(b"x" * 900)
             assert slow.recv(4096).startswith(b"HTTP/1.1 415")
         assert exchange(server, head + b"x" * 1500).startswith(b"HTTP/1.1 415")
 

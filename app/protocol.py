@@ -15,6 +15,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.errors import MEDIA_TYPE, ApiError, HeadTooLarge, Malformed, TooSlow, problem
+from app.api.security import EVERYWHERE
 
 MAX_HEAD_BYTES = 32 * 1024  # request line and headers; nginx takes as much by default
 MAX_FRAMING_BYTES = 384 * 1024  # that of 65,536 chunks of one byte, which cost 0.02 s
@@ -144,14 +145,14 @@ class Protocol(HttpToolsProtocol):
         """Say why, where that cannot be taken for the answer to another request, and close."""
         if not self.transport.is_closing() and self._unanswered():
             request_id = f"{getrandbits(128):032x}"
-            instance = self.scope.get("path", "*") if self.scope else "*"
-            content = json.dumps(problem(error, instance, request_id)).encode()
+            content = json.dumps(problem(error, "/", request_id)).encode()
             headers = [
                 *self.server_state.default_headers,
                 (b"content-type", MEDIA_TYPE.encode()),
                 (b"content-length", b"%d" % len(content)),
                 (b"connection", b"close"),
                 (b"x-request-id", request_id.encode()),
+                *EVERYWHERE,
             ]
             head = STATUS_LINE[error.status] + b"".join([b"%b: %b\r\n" % header for header in headers])
             self.transport.write(head + b"\r\n" + content)

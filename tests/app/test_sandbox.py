@@ -3,7 +3,8 @@
 import io
 import os
 import signal
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,55 +12,97 @@ import httpx2
 import pytest
 from PIL import Image
 
-from tests.processes import children, environment
+from tests.benchmarks.processes import family
+from tests.hostile import dicom_structure
 from tests.running import Server, serving, wait_until
 
-HEAVY = Image.new("L", (300, 300), 90)  # too large to be decoded by the service itself
+KEY = "a-key-of-this-test"
+DEAR = next(case.data for case in dicom_structure.cases() if case.name == "DICOM, 500,000 body regions")
 
 
 @pytest.fixture(scope="module")
-def alone(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def lonely(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose decoders no other test uses."""
-    output = tmp_path_factory.mktemp("alone") / "log"
-    with serving(artifacts / "current", output, BODYREGION_API_KEYS="secret") as server:
+    output = tmp_path_factory.mktemp("lonely") / "log"
+    with serving(artifacts / "current", output, BODYREGION_API_KEYS=KEY) as server:
         yield server
 
 
 @pytest.fixture
 def heavy(hand: bytes) -> bytes:
+    """A picture in a format that the service does not decode itself."""
     file = io.BytesIO()
-    Image.open(io.BytesIO(hand)).resize((300, 300)).save(file, "WEBP", lossless=True)
+    Image.open(io.BytesIO(hand)).save(file, "WEBP", lossless=True)
     return file.getvalue()
 
 
-def ask(server: Server, *pictures: bytes, seconds: str = "10") -> httpx2.Response:
-    headers = {"X-API-Key": "secret", "X-Request-Timeout": seconds}
+def ask(server: Server, *pictures: bytes, seconds: float = 10) -> httpx2.Response:
+    headers = {"X-API-Key": KEY, "X-Request-Timeout": str(seconds)}
     with server.client() as client:
         if len(pictures) == 1:
             return client.post("/predict", files={"file": pictures[0]}, headers=headers)
         return client.post("/predict/batch", files=[("files", picture) for picture in pictures], headers=headers)
 
 
-def decoder(server: Server) -> int:
-    """The one that takes the next picture."""
-    ask(server, io_of(HEAVY))
-    return max(children(server.process.pid))
+def decoders(server: Server) -> list[int]:
+    return [pid for pid in family(server.process.pid) if pid != server.process.pid]
 
 
-def io_of(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "WEBP")
-    return file.getvalue()
-
-
-def while_it_waits(server: Server, picture: bytes, *signals: int, seconds: str = "10") -> httpx2.Response:
-    """The answer for a picture whose decoder is held while it has it, and then sent `signals`."""
-    held = decoder(server)
-    os.kill(held, signal.SIGSTOP)
+def meeting(server: Server, picture: bytes, *fate: signal.Signals, seconds: float = 10) -> httpx2.Response:
+    """The answer for a picture whose decoder is stopped, and then sent `fate`, while it has the picture."""
+    held = decoders(server)
+    for pid in held:
+        os.kill(pid, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(ask, server, picture, seconds=seconds)
-        if signals:
-            wait_until(lambda: waiting(held))
-        for number in signals:
-            os.kill(held, number)
+        time.sleep(0.5)  # for the request to arrive; sooner, the decoder would die without it, which is easier to mend
+        for number in fate:
+            for pid in held:
+                os.kill(pid, number)
         return answer.result()
+
+
+def test_a_decoder_killed_between_two_pictures_costs_no_answer(lonely: Server, heavy: bytes) -> None:
+    for pid in decoders(lonely):
+        os.kill(pid, signal.SIGKILL)
+    assert ask(lonely, heavy).json()["label"] == "Hand"
+
+
+def test_a_decoder_killed_with_a_picture_costs_no_answer(lonely: Server, heavy: bytes) -> None:
+    assert meeting(lonely, heavy, signal.SIGKILL).json()["label"] == "Hand"
+
+
+def test_a_picture_that_crashes_its_decoder_is_refused_and_the_next_is_answered(lonely: Server, heavy: bytes) -> None:
+    answer = meeting(lonely, heavy, signal.SIGSEGV, signal.SIGCONT)
+    assert (answer.status_code, answer.json()["detail"]) == (400, "The picture brought its decoder down.")
+    assert ask(lonely, heavy).json()["label"] == "Hand"
+
+
+def test_a_decoder_that_hangs_is_given_up_at_the_deadline(lonely: Server, heavy: bytes) -> None:
+    before = decoders(lonely)
+    start = time.monotonic()
+    assert meeting(lonely, heavy, seconds=1).status_code == 504
+    assert time.monotonic() - start < 5
+    assert decoders(lonely) != before
+    assert ask(lonely, heavy).json()["label"] == "Hand"
+
+
+def test_a_picture_that_takes_too_long_harms_no_other_of_its_batch(lonely: Server, heavy: bytes) -> None:
+    results = ask(lonely, heavy, DEAR, heavy).json()["results"]
+    assert [entry.get("label") for entry in results] == ["Hand", None, "Hand"]
+    assert results[1]["error"]["status"] == 413
+
+
+def test_a_decoder_knows_no_secret(lonely: Server) -> None:
+    for pid in (started := decoders(lonely)):
+        assert KEY.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+    assert started
+
+
+def test_decoders_leave_with_a_service_that_was_killed(artifacts: Path, tmp_path: Path) -> None:
+    with serving(artifacts / "current", tmp_path / "log") as server:
+        left = decoders(server)
+        server.process.kill()
+        server.process.wait()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
+    assert left

@@ -59,9 +59,9 @@ def compressed_notes() -> Iterator[Case]:
     notes = {b"zTXt": b"Comment\0\0", b"iCCP": b"name\0\0", b"iTXt": b"Comment\0\1\0\0\0"}
     for kind, start in notes.items():
         bomb = chunk(kind, start + deflate.wrapped(MUCH))
-        yield Case(f"PNG with a gigabyte in {kind.decode()}", png(header(64, 64), bomb, GREY), {200, 413})
+        yield Case(f"PNG with a gigabyte in {kind.decode()}", png(header(64, 64), bomb, GREY), {200, 400, 413})
     many = chunk(b"zTXt", b"Comment\0\0" + deflate.wrapped(10**6)) * 200
-    yield Case("PNG with a megabyte in each of 200 zTXt", png(header(64, 64), many, GREY), {200, 413})
+    yield Case("PNG with a megabyte in each of 200 zTXt", png(header(64, 64), many, GREY), {200, 400, 413})
     text = chunk(b"tEXt", b"Comment\0" + b"x" * 10_000_000)
     yield Case("PNG with a comment of 10 MB", png(header(64, 64), text, GREY), {200, 413})
 

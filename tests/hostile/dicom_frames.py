@@ -103,9 +103,9 @@ def codecs() -> Iterator[Case]:
         yield Case(f"DICOM, a JPEG of 128 × 128 that claims {side}", frames(syntax, lying, side=128), 400)
     both = jpegs.claiming(jpegs.BASELINE, 6000, 6000)
     yield Case("DICOM, a JPEG of 128 × 128, and both claim 6000", frames(syntax, both, side=6000), 400)
-    yield Case("DICOM, a JPEG with 60,000 scans", frames(syntax, jpegs.scans(1600, 60_000), side=1600), 413)
+    yield Case("DICOM, a JPEG with 60,000 scans", frames(syntax, jpegs.scans(1600, 60_000), side=1600), {400, 413})
     comments = jpegs.with_segment(jpegs.segment(0xFE, b"") * 100_000)
-    yield Case("DICOM, a JPEG with 100,000 comments", frames(syntax, comments, side=128), 413)
+    yield Case("DICOM, a JPEG with 100,000 comments", frames(syntax, comments, side=128), {400, 413})
     code, at = JPEG_2000, JPEG_2000.index(b"\xff\x4f\xff\x51")
     size = struct.pack(">II", 6000, 6000)
     yield Case("DICOM, a JPEG 2000 that claims 6000", frames(uid.JPEG2000, changed(code, at + 8, size)), 400)
@@ -135,5 +135,5 @@ def fragments() -> Iterator[Case]:
     yield Case("DICOM, a fragment of 4 GB", frames(syntax, JPEG, end=item(b"", 2**32 - 2)), {200, 400})
     whole = frames(syntax, JPEG)
     at = whole.index(JPEG) - 4
-    yield Case("DICOM, its only fragment of 4 GB", changed(whole, at, b"\xfe\xff\xff\xff"), 400)
+    yield Case("DICOM, its only fragment of 4 GB", changed(whole, at, b"\xfe\xff\xff\xff"), {200, 400})
     yield Case("DICOM, its only fragment of no bytes", changed(whole, at, bytes(4)), 400)

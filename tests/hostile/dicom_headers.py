@@ -75,7 +75,9 @@ def counts() -> Iterator[Case]:
     for count, status in COUNTS.items():
         yield Case(f"DICOM of {count} frames", file({FRAMES: element(FRAMES, b"IS", text(count))}), status)
     for color in ("", "RGB", "YBR_FULL", "PALETTE COLOR", "NONSENSE"):
-        yield Case(f"grey DICOM that claims {color or 'no'} colours", dicom(HAND, PhotometricInterpretation=color), 400)
+        yield Case(
+            f"grey DICOM that claims {color or 'no'} colours", dicom(HAND, PhotometricInterpretation=color), {200, 400}
+        )
     yield Case("DICOM of colours in 5 planes", dicom(np.stack([HAND] * 3, -1), PlanarConfiguration=5), 400)
 
 

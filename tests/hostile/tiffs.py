@@ -70,7 +70,7 @@ def damaged() -> Iterator[Case]:
     for method in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"):
         data = encoded(HAND, "TIFF", compression=method)
         name = f"TIFF ({method})"
-        yield from cuts(name, data, 4, end=64 if method == "raw" else 2)
+        yield from cuts(name, data, 4, end=64 if method == "raw" else 20)
         yield from scrambled(name, data)
         if method != "raw":
             yield Case(f"{name}, half zeroed", zeroed(data, 8, len(data) - 200), 400)
@@ -80,7 +80,7 @@ def damaged() -> Iterator[Case]:
     yield Case("TIFF (deflate) of half its rows", compressed(zlib.compress(STRIP[:2048])), 400)
     yield Case("TIFF (LZW), junk as pixels", compressed(b"junk" * 500, 5), 400)
     yield Case("TIFF (JPEG), junk as pixels", compressed(b"junk" * 500, 7), 400)
-    yield Case("TIFF (fax), junk as pixels", compressed(b"junk" * 9, 4, {BITS: (SHORT, 1, 1)}), {400, 415})
+    yield Case("TIFF (fax), junk as pixels", compressed(b"junk" * 9, 4, {BITS: (SHORT, 1, 1)}), {200, 400, 415})
 
 
 def directories() -> Iterator[Case]:
@@ -94,14 +94,16 @@ def directories() -> Iterator[Case]:
     yield Case("TIFF, the next directory is its pixels", tiff(following=FIRST), {400, 422})
     for place in (0, 1, end, 2**32 - 1):
         yield Case(f"TIFF, its directory at {place}", changed(tiff(), 4, struct.pack("<I", place)), 400)
-    yield Case("TIFF, 65,535 entries", changed(tiff(), at, b"\xff\xff"), 400)
+    yield Case("TIFF, 65,535 entries", changed(tiff(), at, b"\xff\xff"), {200, 400})  # those needed come first
     yield Case("TIFF, no entries", changed(tiff(), at, b"\0\0"), 400)
     yield Case("TIFF, header only", b"II*\0" + struct.pack("<I", 8), 400)
     yield Case("TIFF, HTML behind its signature", b"II*\0<html>" + b"hello " * 99, 400)
     big = encoded(HAND, "TIFF", big_tiff=True)
     yield from cuts("BigTIFF", big, 4, end=64)
     yield Case("BigTIFF, its directory at 2**64", changed(big, 8, b"\xff" * 8), 400)
-    yield Case("BigTIFF, 2**63 entries", changed(big, int.from_bytes(big[8:16], "little"), bytes(7) + b"\x80"), 400)
+    yield Case(
+        "BigTIFF, 2**63 entries", changed(big, int.from_bytes(big[8:16], "little"), bytes(7) + b"\x80"), {200, 400}
+    )
 
 
 def pages(count: int) -> bytes:

@@ -125,9 +125,11 @@ def main() -> None:
         sys.exit(_say(error, BAD_BUNDLE))
     except ScoringError as error:
         sys.exit(_say(error, WRONG_USE))
+    except OSError as error:
+        sys.exit(_say(f"{error.filename or 'The disk'}: {error.strerror or error}.", WRONG_USE))
 
 
-def _say(error: Exception, code: int) -> int:
+def _say(error: Exception | str, code: int) -> int:
     print(f"error: {error}", file=sys.stderr)
     return code
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +18,21 @@ ROOT = Path(__file__).parent.parent
 READY_SECONDS = 90
 
 
-def run(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python -m <arguments>`, to its end."""
-    command = [sys.executable, "-m", *map(str, arguments)]
+def run(
+    *arguments: str | Path, cwd: Path = ROOT, within: Sequence[str] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`python -m <arguments>`, to its end, behind the command `within`, if any."""
+    command = [*within, sys.executable, "-m", *map(str, arguments)]
     return subprocess.run(
         command, cwd=cwd, env=_environment(environment), capture_output=True, text=True, check=False, timeout=300
     )
 
 
-def start(*arguments: str | Path, output: Path, **environment: str) -> subprocess.Popen[bytes]:
-    """`python -m <arguments>`, left running, its output in a file."""
-    command = [sys.executable, "-m", *map(str, arguments)]
+def start(
+    *arguments: str | Path, output: Path, within: Sequence[str] = (), **environment: str
+) -> subprocess.Popen[bytes]:
+    """The same, left running, its output in a file."""
+    command = [*within, sys.executable, "-m", *map(str, arguments)]
     with output.open("wb") as file:
         return subprocess.Popen(command, cwd=ROOT, env=_environment(environment), stdout=file, stderr=file)
 
@@ -55,8 +59,8 @@ class Server:
 
 
 @contextmanager
-def serving(bundle: Path, output: Path, **environment: str) -> Iterator[Server]:
-    process = start("app", "serve", "--bundle", bundle, "--port", "0", output=output, **environment)
+def serving(bundle: Path, output: Path, within: Sequence[str] = (), **environment: str) -> Iterator[Server]:
+    process = start("app", "serve", "--bundle", bundle, "--port", "0", output=output, within=within, **environment)
     try:
         yield Server(process, output, _address(process, output))
     finally:

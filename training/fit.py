@@ -2,16 +2,19 @@
 
 import csv
 import json
+import os
 import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOSPC
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
 from typing import Any
 
 import keras
+import numpy as np
 
 from training.batches import Shuffled
 from training.config import Article, Interrupted, Preset
@@ -21,7 +24,7 @@ History = list[dict[str, float]]
 
 BEST, LOGS, HISTORY, RESUME = "best.keras", "tensorboard", "history.csv", "resume"
 VALIDATION_BATCH = 512
-WEIGHTS, STATE = "model.weights.h5", "state.json"
+WEIGHTS, STATE = "weights.npz", "state.json"
 REMEMBERED = ("best", "wait", "cooldown_counter", "stopped_epoch", "best_epoch")  # callbacks' own names for their state
 
 
@@ -70,7 +73,9 @@ class Resume(keras.callbacks.Callback):  # type: ignore[misc]
         state = json.loads((found[-1] / STATE).read_text())
         self.history, self._states, self.stopped = state["history"], state["callbacks"], state["stopped"]
         model.optimizer.build(model.trainable_variables)
-        model.load_weights(found[-1] / WEIGHTS)
+        with np.load(found[-1] / WEIGHTS) as stored:
+            for variable, name in zip(_variables(model), stored, strict=True):
+                variable.assign(stored[name])
         return len(self.history)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
@@ -86,7 +91,8 @@ class Resume(keras.callbacks.Callback):  # type: ignore[misc]
         scratch, final = self.folder / "writing", self.folder / f"{epoch + 1:05d}"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
-        self.model.save_weights(scratch / WEIGHTS)
+        # not Keras' save_weights: HDF5 takes the process down with it where the disk is full
+        np.savez(scratch / WEIGHTS, *map(keras.ops.convert_to_numpy, _variables(self.model)), allow_pickle=False)
         state = {
             "history": self.history,
             "stopped": self.model.stop_training,
@@ -97,6 +103,10 @@ class Resume(keras.callbacks.Callback):  # type: ignore[misc]
         for older in self.folder.glob("[0-9]*"):
             if older != final:
                 shutil.rmtree(older)
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    return [*model.variables, *model.optimizer.variables]
 
 
 class StopOnRequest(keras.callbacks.Callback):  # type: ignore[misc]
@@ -134,7 +144,7 @@ def fit(
     done = resume.restore(model)
     batches.start(epoch=done)
     if not resume.stopped and done < preset.max_epochs:
-        with stop.listening():
+        with stop.listening(), _full_disk():
             model.fit(
                 batches,
                 validation_data=split.arrays("val"),
@@ -153,6 +163,17 @@ def fit(
             )
     _write_history(run / HISTORY, resume.history)
     return keras.models.load_model(run / BEST) if patient else model, resume.history
+
+
+@contextmanager
+def _full_disk() -> Iterator[None]:
+    """TensorFlow has an error of its own for TensorBoard's log on a full disk; raises OSError instead."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or os.strerror(ENOSPC) not in str(error):
+            raise
+        raise OSError(ENOSPC, os.strerror(ENOSPC)) from error
 
 
 def _callbacks(preset: Preset, run: Path) -> list[keras.callbacks.Callback]:

@@ -11,7 +11,7 @@ from PIL import Image
 from app.imaging import PictureError, decode
 from app.scoring.files import File, Unreadable
 from app.scoring.summary import Summary, disagrees, is_refused
-from app.scoring.table import Row
+from app.scoring.table import Row, whole
 
 SHOWN = 300  # of each kind: a page with thousands of pictures does not open
 SIDE = 128  # pixels of a thumbnail
@@ -53,9 +53,8 @@ def write(path: Path, files: Iterable[File], rows: Iterable[Row], summary: Summa
     totals = summary.disagreements, summary.refused
     parts = zip(chosen.items(), totals, strict=True)
     sections = "".join(_section(kind, some, total, found, most_bytes) for (kind, some), total in parts)
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(PAGE.format(model=escape(model), counts=counts, sections=sections), encoding="utf-8")
-    unfinished.replace(path)
+    with whole(path) as unfinished:
+        unfinished.write_text(PAGE.format(model=escape(model), counts=counts, sections=sections), encoding="utf-8")
 
 
 def _section(kind: str, rows: list[Row], total: int, files: dict[str, File], most_bytes: int) -> str:

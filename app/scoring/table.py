@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -64,8 +65,10 @@ class Table:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._sync()
-        self._file.close()
+        try:
+            self._sync()
+        finally:
+            self._file.close()
         if self._journal != self.path:
             _to_parquet(self._read_journal(), self._columns, self.path)
             self._journal.unlink()
@@ -97,10 +100,8 @@ class Table:
 
     def _reopen(self) -> None:
         """Make a journal of a finished Parquet, all of it or none: it will take the Parquet's place."""
-        unfinished = self._journal.with_suffix(".part")
-        with unfinished.open("w", encoding="utf-8") as file:
+        with whole(self._journal) as unfinished, unfinished.open("w", encoding="utf-8") as file:
             file.writelines(self._text([row]) for row in self.rows())
-        unfinished.replace(self._journal)
 
     def _text(self, rows: Iterable[Row]) -> str:
         if not self._as_csv:
@@ -135,6 +136,17 @@ class Table:
         self._synced = monotonic()
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A name to write to, which becomes `path` when all is written, and is gone where that fails."""
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def _cell(value: str | float | bool | None) -> str | float | None:
     return str(value).lower() if isinstance(value, bool) else value
 
@@ -167,8 +179,7 @@ def _to_parquet(rows: Iterable[Row], kinds: dict[str, type], path: Path) -> None
 
     types = {str: pa.string(), float: pa.float64(), bool: pa.bool_()}
     schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
-    unfinished = path.with_name(f".{path.name}.part")
-    with ParquetWriter(unfinished, schema) as writer:
+    with whole(path) as unfinished, ParquetWriter(unfinished, schema) as writer:
         some: list[Row] = []
         for row in rows:
             some.append(row)
@@ -176,7 +187,6 @@ def _to_parquet(rows: Iterable[Row], kinds: dict[str, type], path: Path) -> None
                 writer.write_table(pa.Table.from_pylist(some, schema))
                 some = []
         writer.write_table(pa.Table.from_pylist(some, schema))
-    unfinished.replace(path)
 
 
 def _from_parquet(path: Path) -> Iterator[Row]:

@@ -1,0 +1,157 @@
+"""Disks that fill up and file systems that cannot be written to, under the commands that write."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.model import bundle
+from tests.faults.mounts import mounts, tiny_disk
+from tests.running import run, serving
+from tests.training.test_training import options
+from training import phantoms
+
+BUNDLE_KIB = 900  # a bundle of the tiny data takes a little less; its model 650
+
+
+def sentence(stderr: str) -> str:
+    """The last line, which alone is ours: TensorFlow greets before it."""
+    assert "Traceback" not in stderr
+    assert "Exception ignored" not in stderr
+    [said] = [line for line in stderr.splitlines() if line.startswith("error: ")]
+    assert stderr.splitlines()[-1] == said
+    return said
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """300 pictures: their rows take more than 64 KiB, and fewer than 200 as CSV."""
+    hand = phantoms.png(phantoms.draw("Hand", np.random.default_rng(1)))
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for number in range(300):
+        (folder / f"{number:03}.png").write_bytes(hand)
+    return folder
+
+
+def test_a_disk_that_fills_up_while_publishing_costs_nothing(data: Path, artifacts: Path, tmp_path: Path) -> None:
+    root, before = tmp_path / "artifacts", bundle.read(artifacts / bundle.CURRENT).title
+    with tiny_disk(root, kib=2 * BUNDLE_KIB) as disk:
+        shutil.copytree(artifacts, disk.seen(root), symlinks=True, dirs_exist_ok=True)
+        for room in (300, 700):  # too little for the model, then for the pictures beside it
+            disk.leave(root, kib=room)
+            done = run("training", *options(data, tmp_path), "--seed", "1", within=disk.within)
+            assert (done.returncode, sentence(done.stderr)) == (2, "error: The disk: No space left on device.")
+            assert published(disk.seen(root), tmp_path) == (before, {bundle.CURRENT, before, disk.filler})
+        disk.leave(root, kib=BUNDLE_KIB)
+        done = run("training", *options(data, tmp_path), "--seed", "1", within=disk.within)
+        assert done.returncode == 0, done.stderr
+        after, names = published(disk.seen(root), tmp_path)
+        assert after != before
+        assert names == {bundle.CURRENT, before, after, disk.filler}
+
+
+def test_a_disk_that_fills_up_while_training_costs_nothing(data: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    with tiny_disk(runs, kib=60) as disk:
+        for kib in (60, 3500):  # too little for TensorBoard's log, then for the state after an epoch
+            disk.mount(f"mount -o remount,size={kib}k '{runs}'")
+            done = run("training", *options(data, tmp_path), within=disk.within)
+            assert (done.returncode, sentence(done.stderr)) == (2, "error: The disk: No space left on device.")
+            assert not (tmp_path / "artifacts").exists()
+        disk.mount(f"mount -o remount,size=16m '{runs}'")
+        done = run("training", *options(data, tmp_path), within=disk.within)
+        assert done.returncode == 0, done.stderr
+        assert len(list(disk.seen(runs).iterdir())) == 1  # it went on, and did not begin again
+
+
+def published(root: Path, tmp_path: Path) -> tuple[str, set[str]]:
+    """The bundle in use, which is sound, and the name of everything in `root`."""
+    copied = tmp_path / "copied"  # from outside the mount, a link would be followed to what is outside
+    shutil.rmtree(copied, ignore_errors=True)
+    shutil.copytree(root, copied, symlinks=True)
+    return bundle.read(copied / bundle.CURRENT).title, {path.name for path in copied.iterdir()}
+
+
+@pytest.mark.parametrize(("name", "kept"), [("table.csv", "table.csv"), ("table.parquet", ".table.parquet.jsonl")])
+def test_a_disk_that_fills_up_while_scoring_keeps_the_rows(
+    archive: Path, artifacts: Path, tmp_path: Path, name: str, kept: str
+) -> None:
+    out, command = tmp_path / "disk" / name, ["app", "classify", archive, "--bundle", artifacts / "current", "--out"]
+    with tiny_disk(out.parent, kib=64) as disk:
+        done = run(*command, out, within=disk.within)
+        assert done.returncode == 2
+        assert sentence(done.stderr).endswith("No space left on device.")
+        assert [path.name for path in disk.seen(out.parent).iterdir()] == [kept]
+        before = disk.seen(out.parent / kept).read_bytes()
+        whole = before[: before.rindex(b"\n") + 1]
+        assert whole.count(b"\n") > 100
+        disk.mount(f"mount -o remount,size=1m '{out.parent}'")
+        done = run(*command, out, within=disk.within)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1].split() == ["files", "300"]
+        assert [path.name for path in disk.seen(out.parent).iterdir()] == [name]
+        assert name != kept or disk.seen(out).read_bytes().startswith(whole)
+
+
+def test_a_page_that_does_not_fit_leaves_the_one_before(archive: Path, artifacts: Path, tmp_path: Path) -> None:
+    page, command = tmp_path / "disk" / "page.html", ["app", "classify", archive, "--bundle", artifacts / "current"]
+    with tiny_disk(page.parent, kib=64) as disk:
+        disk.seen(page).write_text("the one before")
+        disk.leave(page.parent, kib=0)
+        done = run(*command, "--out", tmp_path / "table.csv", "--report", page, within=disk.within)
+        assert (done.returncode, sentence(done.stderr)) == (2, "error: The disk: No space left on device.")
+        assert {path.name for path in disk.seen(page.parent).iterdir()} == {page.name, disk.filler}
+        assert disk.seen(page).read_text() == "the one before"
+
+
+READ_ONLY = "mount -o remount,bind,ro /", "! touch /var/tmp/probe 2>&-", "! touch probe 2>&-"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_service_needs_no_file_system_to_write_to_but_a_temporary_one(
+    artifacts: Path, tmp_path: Path, hand: bytes, workers: str
+) -> None:
+    large = phantoms.png(np.random.default_rng(1).integers(0, 256, (1500, 1500), np.uint8))  # a form past 1 MiB
+    settings = {"BODYREGION_WORKERS": workers, "TMPDIR": "/dev/shm"}
+    with (
+        mounts(*READ_ONLY) as view,
+        serving(artifacts / "current", tmp_path / "log", within=view.within, **settings) as server,
+    ):
+        with server.client() as client:
+            assert client.post("/predict", files={"file": hand}).json()["label"] == "Hand"
+            assert client.post("/predict", files={"file": large}).status_code == 200
+            assert client.get("/metrics").status_code == 200
+        assert server.stop() == 0
+
+
+def test_without_any_place_for_temporary_files_the_service_says_so(artifacts: Path) -> None:
+    with mounts(*READ_ONLY, "mount -t tmpfs -o ro empty /dev/shm") as view:
+        done = run("app", "serve", "--bundle", artifacts / "current", "--port", "0", within=view.within)
+    assert done.returncode == 2
+    assert "No usable temporary directory" in sentence(done.stderr)
+
+
+@pytest.mark.parametrize("place", ["artifacts", "runs", "cache"])
+def test_training_onto_a_read_only_place_is_one_sentence(data: Path, tmp_path: Path, place: str) -> None:
+    folder = tmp_path / place
+    folder.mkdir()
+    with mounts(f"mount --bind '{folder}' '{folder}'", f"mount -o remount,bind,ro '{folder}'") as view:
+        done = run("training", *options(data, tmp_path), "--seed", "2", within=view.within)
+    assert done.returncode == 2
+    said = sentence(done.stderr)
+    assert str(folder) in said
+    assert said.endswith(": Read-only file system.")
+    assert not list(folder.iterdir())
+
+
+def test_scoring_onto_a_read_only_place_is_one_sentence(archive: Path, artifacts: Path) -> None:
+    command = ["app", "classify", archive, "--bundle", artifacts / "current"]
+    with mounts(f"mount --bind '{archive}' '{archive}'", f"mount -o remount,bind,ro '{archive}'") as view:
+        for name in ("table.csv", "table.parquet"):
+            out = archive / name
+            done = run(*command, "--out", out, within=view.within)
+            assert done.returncode == 2
+            assert sentence(done.stderr).endswith(": Read-only file system.")
+            assert not out.exists()

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: serve train test check fix bench lock image-check
+.PHONY: serve train test test-slow check fix bench lock image-check
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/serve ## start the service on the committed bundle
@@ -16,7 +16,10 @@ train: $(VENV)/dev ## python -m training $(ARGS)
 	@$(BIN)/python -m training $(ARGS)
 
 test: $(VENV)/dev
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/dev ## kills a training at ten random moments
+	@$(BIN)/python -m pytest -q -m slow $(ARGS)
 
 check: $(VENV)/dev ## changes nothing
 	@$(BIN)/ruff check .

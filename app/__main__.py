@@ -89,7 +89,7 @@ def check(path: Annotated[Path, typer.Argument(help="A bundle's folder.")] = ROO
     from app.model.classifier import Classifier
 
     Classifier(opened)
-    Console().print(Markdown(opened.path(bundle.CARD).read_text()))
+    Console().print(Markdown(opened.card))
     Console().print(f"{opened.title} is sound.")
 
 

@@ -15,6 +15,7 @@ from app.server import bind
 from app.settings import Settings, SettingsError
 
 FATAL = (2, 3)  # exit codes that another try would not change
+REPLACEMENT = "replacement"  # for a worker that died
 PAUSE_SECONDS = 1.0  # before a worker that died is replaced
 
 log = structlog.get_logger()
@@ -58,18 +59,18 @@ class Workers:
         code = process.exitcode or 0
         if self._leaving:
             return max(code, 0)
-        if code in FATAL:
+        if code in FATAL and process.name != REPLACEMENT:  # or the bundle went bad later, and the others still serve
             self._pass_on(signal.SIGTERM)
             return code
         log.error("worker died", pid=process.pid, exit_code=code)
         time.sleep(PAUSE_SECONDS)
-        self._start()
+        self._start(REPLACEMENT)
         return 0
 
-    def _start(self) -> None:
+    def _start(self, name: str | None = None) -> None:
         if self._leaving:
             return
-        process = self._context.Process(target=_work, args=(self._settings,))
+        process = self._context.Process(target=_work, args=(self._settings,), name=name)
         process.start()
         self._processes.append(process)
 

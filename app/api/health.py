@@ -7,7 +7,6 @@ from fastapi.responses import JSONResponse
 
 from app.api.schemas import Health, ModelInfo
 from app.api.service import service_of
-from app.model.bundle import CARD
 from app.model.verdict import model_ref
 
 router = APIRouter(tags=["operations"])
@@ -37,4 +36,4 @@ async def model(request: Request) -> dict[str, object]:
     service = service_of(request)
     manifest = service.bundle.manifest
     fields = manifest.model_dump(include={"name", "version", "classes", "input", "metrics", "ood", "data", "training"})
-    return fields | {"card": service.bundle.path(CARD).read_text()}
+    return fields | {"card": service.bundle.card}

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -30,6 +30,7 @@ class Bundle:
 
     folder: Path
     manifest: Manifest
+    card: str = ""  # kept by `read`, because the folder may be gone while its model still answers
 
     @property
     def title(self) -> str:
@@ -50,7 +51,7 @@ def read(folder: Path) -> Bundle:
             raise BundleError(f"The bundle {folder.name} cannot be trusted: {name} is a link out of it.")
         if _sha256(bundle.path(name)) != expected:
             raise BundleError(f"The bundle {folder.name} cannot be trusted: {name} is missing or was altered.")
-    return bundle
+    return replace(bundle, card=bundle.path(CARD).read_text()) if CARD in bundle.manifest.files else bundle
 
 
 def available(root: Path) -> list[Bundle]:

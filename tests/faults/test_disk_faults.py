@@ -78,9 +78,10 @@ def published(root: Path, tmp_path: Path) -> tuple[str, set[str]]:
 def test_a_disk_that_fills_up_while_scoring_keeps_the_rows(
     archive: Path, artifacts: Path, tmp_path: Path, name: str, kept: str
 ) -> None:
-    out, command = tmp_path / "disk" / name, ["app", "classify", archive, "--bundle", artifacts / "current", "--out"]
+    out = tmp_path / "disk" / name
+    command: list[str | Path] = ["app", "classify", archive, "--bundle", artifacts / "current", "--out", out]
     with tiny_disk(out.parent, kib=64) as disk:
-        done = run(*command, out, within=disk.within)
+        done = run(*command, within=disk.within)
         assert done.returncode == 2
         assert sentence(done.stderr).endswith("No space left on device.")
         assert [path.name for path in disk.seen(out.parent).iterdir()] == [kept]
@@ -88,7 +89,7 @@ def test_a_disk_that_fills_up_while_scoring_keeps_the_rows(
         whole = before[: before.rindex(b"\n") + 1]
         assert whole.count(b"\n") > 100
         disk.mount(f"mount -o remount,size=1m '{out.parent}'")
-        done = run(*command, out, within=disk.within)
+        done = run(*command, within=disk.within)
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1].split() == ["files", "300"]
         assert [path.name for path in disk.seen(out.parent).iterdir()] == [name]
@@ -96,7 +97,8 @@ def test_a_disk_that_fills_up_while_scoring_keeps_the_rows(
 
 
 def test_a_page_that_does_not_fit_leaves_the_one_before(archive: Path, artifacts: Path, tmp_path: Path) -> None:
-    page, command = tmp_path / "disk" / "page.html", ["app", "classify", archive, "--bundle", artifacts / "current"]
+    page = tmp_path / "disk" / "page.html"
+    command: list[str | Path] = ["app", "classify", archive, "--bundle", artifacts / "current"]
     with tiny_disk(page.parent, kib=64) as disk:
         disk.seen(page).write_text("the one before")
         disk.leave(page.parent, kib=0)
@@ -147,7 +149,7 @@ def test_training_onto_a_read_only_place_is_one_sentence(data: Path, tmp_path: P
 
 
 def test_scoring_onto_a_read_only_place_is_one_sentence(archive: Path, artifacts: Path) -> None:
-    command = ["app", "classify", archive, "--bundle", artifacts / "current"]
+    command: list[str | Path] = ["app", "classify", archive, "--bundle", artifacts / "current"]
     with mounts(f"mount --bind '{archive}' '{archive}'", f"mount -o remount,bind,ro '{archive}'") as view:
         for name in ("table.csv", "table.parquet"):
             out = archive / name

@@ -1,7 +1,6 @@
 """Every picture decoded once, on all cores, into one uint8 array, and kept in a cache."""
 
 import hashlib
-import os
 import re
 import zipfile
 from collections import Counter
@@ -10,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import numpy as np
@@ -168,7 +168,7 @@ def _recall(stored: Path) -> dict[str, npt.NDArray[Any]] | None:
 
 def _remember(stored: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
     stored.parent.mkdir(parents=True, exist_ok=True)
-    scratch = stored.with_name(f".{stored.stem}-{os.getpid()}.npz")
+    scratch = stored.with_name(f".{stored.stem}-{token_hex(8)}.npz")
     try:
         np.savez(scratch, allow_pickle=False, **arrays)
         scratch.replace(stored)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 
 from pydantic import ValidationError
 
@@ -82,8 +83,7 @@ def find(root: Path, version: str) -> Bundle:
 def use(root: Path, version: str) -> Bundle:
     """Point `current` at another bundle; readers see the old one or the new one."""
     bundle = find(root, version)
-    link = root / f".{CURRENT}-{os.getpid()}"
-    link.unlink(missing_ok=True)
+    link = root / f".{CURRENT}-{token_hex(8)}"  # not the process's number: in a container that is 1, as in the next
     link.symlink_to(bundle.folder.name)
     link.replace(root / CURRENT)
     return bundle

@@ -39,11 +39,10 @@ def test_a_disk_that_fills_up_while_publishing_costs_nothing(data: Path, artifac
     root, before = tmp_path / "artifacts", bundle.read(artifacts / bundle.CURRENT).title
     with tiny_disk(root, kib=2 * BUNDLE_KIB) as disk:
         shutil.copytree(artifacts, disk.seen(root), symlinks=True, dirs_exist_ok=True)
-        for room in (300, 700):  # too little for the model, then for the pictures beside it
-            disk.leave(root, kib=room)
-            done = run("training", *options(data, tmp_path), "--seed", "1", within=disk.within)
-            assert (done.returncode, sentence(done.stderr)) == (2, "error: The disk: No space left on device.")
-            assert published(disk.seen(root), tmp_path) == (before, {bundle.CURRENT, before, disk.filler})
+        disk.leave(root, kib=700)  # enough for the model, too little for what stands beside it
+        done = run("training", *options(data, tmp_path), "--seed", "1", within=disk.within)
+        assert (done.returncode, sentence(done.stderr)) == (2, "error: The disk: No space left on device.")
+        assert published(disk.seen(root), tmp_path) == (before, {bundle.CURRENT, before, disk.filler})
         disk.leave(root, kib=BUNDLE_KIB)
         done = run("training", *options(data, tmp_path), "--seed", "1", within=disk.within)
         assert done.returncode == 0, done.stderr
@@ -52,6 +51,7 @@ def test_a_disk_that_fills_up_while_publishing_costs_nothing(data: Path, artifac
         assert names == {bundle.CURRENT, before, after, disk.filler}
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_while_training_costs_nothing(data: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     with tiny_disk(runs, kib=60) as disk:
@@ -109,6 +109,20 @@ def test_a_page_that_does_not_fit_leaves_the_one_before(archive: Path, artifacts
 
 
 READ_ONLY = "mount -o remount,bind,ro /", "! touch /var/tmp/probe 2>&-", "! touch probe 2>&-"
+
+
+def test_a_disk_that_fills_up_under_the_log_costs_no_answer(artifacts: Path, tmp_path: Path, hand: bytes) -> None:
+    folder = tmp_path / "disk"
+    with tiny_disk(folder, kib=64) as disk, serving(artifacts / "current", disk.seen(folder / "log")) as server:
+        disk.leave(folder, kib=0)
+        full = server.output.stat().st_size
+        with server.client() as client:
+            asked = [client.post("/predict", files={"file": hand}).status_code for _ in range(40)]
+            assert server.output.stat().st_size - full < 4096  # what was left of the last block
+            disk.seen(folder / disk.filler).unlink()
+            client.get("/livez", headers={"X-Request-ID": "said-again"})
+        assert asked == [200] * 40
+        assert "said-again" in server.output.read_text()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

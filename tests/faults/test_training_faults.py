@@ -1,19 +1,26 @@
 """Trainings that are killed at any moment, and trainings that get in each other's way."""
 
-import os
 import random
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from app.model import bundle
-from tests.running import run, start
+from tests.app.test_bundle import publish
+from tests.running import ROOT, run, start
 from tests.training.test_training import options
 
 PROCESS_1 = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+SWITCHING = """
+import sys, pathlib
+from app.model import bundle
+for _ in range(200):
+    bundle.use(pathlib.Path(sys.argv[1]), sys.argv[2])
+"""
 
 
 def check_published(root: Path) -> list[str]:
@@ -41,16 +48,31 @@ def test_a_training_killed_at_ten_random_moments_publishes_nothing_by_halves(dat
     assert len(check_published(root)) == len({*before, bundle.read(root / bundle.CURRENT).title}) == seed + 1
 
 
-def test_two_trainings_at_once_both_publish(data: Path, tmp_path: Path) -> None:
-    """As in two containers on one volume, where both are process 1."""
-    within = PROCESS_1 if subprocess.run([*PROCESS_1, "true"], check=False).returncode == 0 else []
+@pytest.fixture
+def contained() -> list[str]:
+    """What a command stands behind to be process 1, as in a container."""
+    if subprocess.run([*PROCESS_1, "true"], check=False).returncode:
+        pytest.skip("no process can be made process 1 here")
+    return PROCESS_1
+
+
+def test_two_trainings_at_once_both_publish(data: Path, tmp_path: Path, contained: list[str]) -> None:
+    """As in two containers on one volume."""
     both = [
-        start("training", *options(data, tmp_path), "--seed", seed, output=tmp_path / seed, within=within)
+        start("training", *options(data, tmp_path), "--seed", seed, output=tmp_path / seed, within=contained)
         for seed in ("1", "2")
     ]
-    assert [process.wait(120) for process in both] == [0, 0], (tmp_path / "1").read_text() + (
-        tmp_path / "2"
-    ).read_text()
+    codes = [process.wait(120) for process in both]
+    assert codes == [0, 0], (tmp_path / "1").read_text() + (tmp_path / "2").read_text()
     titles = check_published(tmp_path / "artifacts")
     assert len(titles) == 2
-    assert sorted(os.listdir(tmp_path / "artifacts")) == sorted([bundle.CURRENT, *titles])
+    assert {path.name for path in (tmp_path / "artifacts").iterdir()} == {bundle.CURRENT, *titles}
+
+
+def test_several_that_switch_at_once_do_not_disturb_each_other(tmp_path: Path, contained: list[str]) -> None:
+    versions = [publish(tmp_path, content).manifest.version for content in ("one", "two")]
+    command = [*contained, sys.executable, "-c", SWITCHING, str(tmp_path)]
+    several = [subprocess.Popen([*command, version], cwd=ROOT) for version in versions * 2]
+    assert [process.wait(60) for process in several] == [0] * 4
+    assert len(check_published(tmp_path)) == 2
+    assert len(list(tmp_path.iterdir())) == 3

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from math import isfinite
+from time import monotonic
 from types import TracebackType
 
 from fastapi import Request
@@ -108,6 +109,10 @@ class Visit:
             await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError as late:
             raise self._reason() from late
+
+    def is_over(self) -> bool:
+        """Whether nobody waits for the answer any more; any thread may ask."""
+        return self._gone or monotonic() > self.due
 
     async def body(self, max_bytes: int) -> bytes:
         """The whole body: refused unread when it declares too much, cut off when it sends too much or too slowly.

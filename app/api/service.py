@@ -128,7 +128,7 @@ class Service:
 
     async def _sandboxed(self, job: Job, files: list[bytes], visit: Visit) -> list[Any]:
         try:
-            work = partial(self.decoders, self._open, job, files, visit.due)
+            work = partial(self.decoders, self._open, job, files, visit.is_over)
             return await to_thread.run_sync(work, limiter=self.decoding)
         except TimeoutError as late:
             raise DeadlinePassed("The answer was not ready in time.") from late

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from app.imaging.picture import DamagedPicture, PictureError, TooMuchWork, Unread
@@ -22,6 +21,7 @@ BYTES_PER_PIXEL = 12  # of memory, for each pixel that a picture may have: JPEG 
 KEPT = ("PATH", "LD_LIBRARY_PATH")  # of the environment: a decoder needs no secrets
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 STOP_SECONDS = 1.0
+LOOK_SECONDS = 0.05
 
 Open = Callable[[bytes], Unread]
 Job = Callable[[Unread], Any]  # both such that they can be pickled
@@ -37,14 +37,14 @@ class Decoders:
         for decoder in self._all:
             self._idle.put(decoder)
 
-    def __call__(self, open: Open, job: Job, files: Sequence[bytes], due: float) -> list[Any]:
+    def __call__(self, open: Open, job: Job, files: Sequence[bytes], over: Callable[[], bool]) -> list[Any]:
         """What `job` makes of each opened file, in order, or the PictureError that met it.
 
-        `due` is a time of the monotonic clock; past it this raises TimeoutError. OSError: no process can be started.
+        Raises TimeoutError once `over` says that nobody waits any more, and OSError where no process can be started.
         """
         decoder = self._idle.get()
         try:
-            return list(decoder.results(open, job, files, due))
+            return list(decoder.results(open, job, files, over))
         finally:
             self._idle.put(decoder)
 
@@ -88,12 +88,12 @@ class _Decoder:
         finally:
             self._process = None
 
-    def results(self, open: Open, job: Job, files: Sequence[bytes], due: float) -> Iterator[Any]:
+    def results(self, open: Open, job: Job, files: Sequence[bytes], over: Callable[[], bool]) -> Iterator[Any]:
         """As they come. A death is the fault of the file at hand, but a first SIGKILL may have been anybody's."""
         done, forgiven = 0, -1
         while done < len(files):
             try:
-                for result in self._work(open, job, files[done:], due):
+                for result in self._work(open, job, files[done:], over):
                     yield result
                     done += 1
             except (EOFError, ConnectionError):
@@ -108,15 +108,16 @@ class _Decoder:
                 self._kill()
                 raise
 
-    def _work(self, open: Open, job: Job, files: Sequence[bytes], due: float) -> Iterator[Any]:
+    def _work(self, open: Open, job: Job, files: Sequence[bytes], over: Callable[[], bool]) -> Iterator[Any]:
         if self._process is None:
             self.start()
         self._connection.send((open, job, len(files)))
         for data in files:
             self._connection.send_bytes(data)
         for _ in files:
-            if not self._connection.poll(max(0.0, due - monotonic())):
-                raise TimeoutError
+            while not self._connection.poll(LOOK_SECONDS):
+                if over():
+                    raise TimeoutError
             result = self._connection.recv()
             if isinstance(result, Exception) and not isinstance(result, PictureError):
                 raise result

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
-from app.imaging.picture import Pixels, UnusablePicture, bands
+from app.imaging.picture import NOT_FINITE, Pixels, UnusablePicture, bands
 
 WINDOWS = {"CT": (40.0, 400.0)}  # centre and width in Hounsfield units for a CT that brings none: soft tissue
 SHARE = 0.5  # percent of the values left out at either end where there is no window at all
@@ -39,7 +39,7 @@ def _grey(values: Values, dataset: Dataset, window: Window | None) -> Pixels:
         return np.asarray(Image.fromarray(_eight_bits(values / (2.0**bits - 1))).convert("L"))
     values = apply_modality_lut(values, dataset)
     if not np.isfinite(values).all():
-        raise UnusablePicture("The picture holds values that are not finite numbers.")
+        raise UnusablePicture(NOT_FINITE)
     if window is None:
         shown = _looked_up(values, dataset.VOILUTSequence[0])
     else:
@@ -105,6 +105,8 @@ def _default_window(stored: Values, dataset: Dataset, modality: str | None) -> W
     else:
         picture = ~_padding(stored, dataset)
         low, high = np.percentile(values[picture] if picture.any() else values, (SHARE, 100 - SHARE)).tolist()
+    if not isfinite(high - low + abs(low + high)):
+        raise UnusablePicture(NOT_FINITE)
     return (low + high) / 2 + 0.5, high - low + 1
 
 

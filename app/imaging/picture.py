@@ -10,6 +10,7 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 
 MIN_SIDE = 16
+NOT_FINITE = "The picture holds values that are not finite numbers."
 BAND = 2**18  # pixels to work on at a time: what lies between stored values and grey takes many bytes for each
 
 

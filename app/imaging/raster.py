@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from app.imaging import jpeg, png, tiff
 from app.imaging.picture import (
+    NOT_FINITE,
     DamagedPicture,
     Picture,
     PictureError,
@@ -187,7 +188,7 @@ def _stretched(values: npt.NDArray[Any], low: float, high: float) -> Pixels:
 def _range(values: npt.NDArray[Any]) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     if not isfinite(high - low):
-        raise UnusablePicture("The picture holds values that are not finite numbers.")
+        raise UnusablePicture(NOT_FINITE)
     if values.dtype.itemsize == 2:
         return 0.0, 4095.0 if high <= 4095 else 65535.0  # twelve bits are what scanners put into sixteen
     return low, high

@@ -3,17 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from operator import methodcaller
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 
+from app import imaging
 from app.api import errors, explain, health, metrics, predict, security
 from app.api.limits import Budget, Limits, Turnstile
 from app.api.reload import Reload
 from app.api.service import Service
+from app.imaging import PictureError
 from app.imaging.sandbox import Decoders
 from app.model import bundle
 from app.model.batching import Batcher
+from app.model.bundle import Bundle
 from app.model.classifier import ready
 from app.settings import Settings, usable_cores
 
@@ -27,9 +31,10 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        to_thread.current_default_thread_limiter().total_tokens = usable_cores()
+        to_thread.current_default_thread_limiter().total_tokens = usable_cores()  # a map of heat takes 40 MB and more
         decoders = Decoders(settings.cores, settings.max_pixels)  # which start while the model is loaded
         batcher = Batcher(ready(opened, settings.cores), settings.max_queue, series.batch_size.observe)
+        _try(decoders, opened)
         budget = Budget(BODIES * settings.max_request_bytes)
         decoding = CapacityLimiter(settings.cores)
         app.state.service = service = Service(batcher, _limits(settings), series, budget, decoders, decoding)
@@ -56,6 +61,14 @@ def create_app(settings: Settings) -> FastAPI:
     security.install(app, settings.api_keys, settings.cors_origins)
     app.add_middleware(metrics.Observed, metrics=series)  # outermost, so that refusals are counted too
     return app
+
+
+def _try(decoders: Decoders, opened: Bundle) -> None:
+    """Raises what keeps them from decoding here, before a picture is blamed for it."""
+    golden = opened.path(opened.manifest.golden[0].file).read_bytes()
+    [decoded] = decoders(imaging.open, methodcaller("read"), [golden], over=lambda: False)
+    if isinstance(decoded, PictureError):
+        raise decoded
 
 
 def _limits(settings: Settings) -> Limits:

@@ -67,7 +67,7 @@ class Service:
         """The prediction from the mean over all frames, and that of each. Raises what `predict` raises."""
         batcher = self._batcher(visit)
         with batcher.place():
-            seen = await self._decoded(partial(imaging.look_through, size=batcher.size), data, visit)
+            seen = list(await self._decoded(partial(imaging.look_through, size=batcher.size), data, visit))
             answered = await asyncio.gather(*(self._judge(batcher, pixels, visit.timing) for pixels, _ in seen))
         each = [item.answers for item in answered]
         alone = [verdict(batcher.bundle.manifest, answers) for answers in each]

@@ -1,5 +1,7 @@
 """Bytes to pixels. The one decoder: training and service both call it, so that they cannot drift apart."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from PIL import Image
 
@@ -81,9 +83,10 @@ def look(unread: Unread, size: int) -> Seen:
     return to_input(picture, size), picture.header
 
 
-def look_through(unread: Unread, size: int) -> list[Seen]:
+def look_through(unread: Unread, size: int) -> Iterator[Seen]:
     """The same of every frame."""
-    return [(to_input(picture, size), picture.header) for picture in unread.frames()]
+    for picture in unread.frames():
+        yield to_input(picture, size), picture.header
 
 
 def to_input(picture: Picture, size: int) -> Pixels:

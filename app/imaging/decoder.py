@@ -3,6 +3,7 @@
 import resource
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -11,14 +12,12 @@ from typing import Any
 from PIL import Image
 
 from app.imaging import dicom  # noqa: F401 it takes a fifth of a second, which the first DICOM should not wait for
-from app.imaging.picture import TooMuchWork
+from app.imaging.picture import TooMuchWork, Unread
 from app.imaging.sandbox import Job, Open
 
-HEADER_SECONDS, PICTURE_SECONDS, SECONDS_PER_PIXEL = (
-    1.5,
-    1.0,
-    2e-7,
-)  # of processor time; JPEG 2000 takes half of the last
+# Of processor time.
+HEADER_SECONDS = 1.5
+FRAME_SECONDS, SECONDS_PER_PIXEL = 1.0, 2e-7  # JPEG 2000 takes half of that
 DATA = 5  # which number of /proc/self/statm counts the pages that are this process's own
 
 
@@ -50,14 +49,27 @@ def _result(open: Open, job: Job, data: bytes) -> Any:
     try:
         _allow(HEADER_SECONDS)
         unread = open(data)
-        _allow(PICTURE_SECONDS + SECONDS_PER_PIXEL * unread.pixels)
-        return job(unread)
+        return _made(job, unread)
     except MemoryError:
         return TooMuchWork("The picture takes more memory to decode than one may.")
     except Exception as error:
         return error
     finally:
         _allow(0)
+
+
+def _made(job: Job, unread: Unread) -> Any:
+    """What `job` makes; where that is several things, each has time of its own."""
+    seconds = FRAME_SECONDS + SECONDS_PER_PIXEL * unread.pixels
+    _allow(seconds)
+    made = job(unread)
+    if not isinstance(made, Iterator):
+        return made
+    several = []
+    for one in made:
+        several.append(one)
+        _allow(seconds)
+    return several
 
 
 def _allow(seconds: float) -> None:

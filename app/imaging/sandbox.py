@@ -17,7 +17,10 @@ from typing import Any
 
 from app.imaging.picture import DamagedPicture, PictureError, TooMuchWork, Unread
 
-BYTES_PER_PIXEL = 12  # of memory, for each pixel that a picture may have: JPEG 2000 asks for most, and uses 8
+MEMORY, MEMORY_PER_PIXEL = (
+    64 * 2**20,
+    10,
+)  # bytes, for each that a picture may have: JPEG 2000 asks for most, and uses 8
 KEPT = ("PATH", "LD_LIBRARY_PATH")  # of the environment: a decoder needs no secrets
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 STOP_SECONDS = 1.0
@@ -31,7 +34,7 @@ class Decoders:
     """Processes that decode: one from the start, and up to `most` as more are needed at a time."""
 
     def __init__(self, most: int, max_pixels: int) -> None:
-        self._all = [_Decoder(BYTES_PER_PIXEL * max_pixels) for _ in range(most)]
+        self._all = [_Decoder(MEMORY + MEMORY_PER_PIXEL * max_pixels) for _ in range(most)]
         self._all[-1].start()
         self._idle: queue.LifoQueue[_Decoder] = queue.LifoQueue()
         for decoder in self._all:

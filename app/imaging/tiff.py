@@ -12,21 +12,26 @@ PLAIN, DEFLATE, SEPARATE = 1, {8, 32946}, 2
 
 def check(data: bytes, tags: Mapping[int, Any]) -> None:
     """Raises ValueError, zlib.error or LookupError."""
-    width, height, view = tags[WIDTH], tags[HEIGHT], memoryview(data)
+    across, down, needed, offsets, counts = _layout(tags)
+    view, bits, coding = memoryview(data), sum(tags.get(BITS, (1,))), tags.get(COMPRESSION, PLAIN)
+    parts = [view[offset : offset + count] for offset, count in zip(offsets, counts, strict=True)]
+    if len(parts) < needed or sum(map(len, parts)) < sum(counts):
+        raise ValueError("parts are missing")
+    if coding == PLAIN and 8 * sum(counts) < tags[WIDTH] * tags[HEIGHT] * bits:
+        raise ValueError("too little data")
+    for part in parts if coding in DEFLATE else ():
+        _check_stream(part, down * (across * bits // 8 + 1))
+
+
+def _layout(tags: Mapping[int, Any]) -> tuple[int, int, int, tuple[int, ...], tuple[int, ...]]:
+    """Columns and rows of a part, how many parts are needed, and where in the file they are and how long."""
+    width, height = tags[WIDTH], tags[HEIGHT]
     if TILE_OFFSETS in tags:
         across, down, offsets, counts = (tags[tag] for tag in (TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS))
     else:
         across, down, offsets, counts = width, min(tags.get(ROWS, height), height), tags[OFFSETS], tags[COUNTS]
     planes = tags.get(SAMPLES, 1) if tags.get(PLANAR) == SEPARATE else 1
-    parts = [view[offset : offset + count] for offset, count in zip(offsets, counts, strict=True)]
-    if len(parts) < -(-width // across) * -(-height // down) * planes or sum(map(len, parts)) < sum(counts):
-        raise ValueError("parts are missing")
-    bits = sum(tags.get(BITS, (1,)))
-    if tags.get(COMPRESSION, PLAIN) == PLAIN and 8 * sum(counts) < width * height * bits:
-        raise ValueError("too little data")
-    if tags.get(COMPRESSION) in DEFLATE:
-        for part in parts:
-            _check_stream(part, down * (across * bits // 8 + 1))
+    return across, down, -(-width // across) * -(-height // down) * planes, offsets, counts
 
 
 def _check_stream(part: memoryview, most: int) -> None:

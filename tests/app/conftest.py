@@ -1,0 +1,37 @@
+"""One service with keys, for the tests of access, by one worker and by two."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.app.guarded import KEYS, ORIGIN
+from tests.running import Server, serving
+
+
+@pytest.fixture(scope="session", params=[1, 2], ids=["one worker", "two workers"])
+def guarded(
+    request: pytest.FixtureRequest, artifacts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server with keys from a file, one foreign origin, and a bundle of its own, telling all it can."""
+    base = tmp_path_factory.mktemp("guarded")
+    shutil.copytree((artifacts / "current").resolve(), base / "bundle")
+    (base / "keys").write_text("\n".join(KEYS) + "\n")
+    chosen = {
+        "BODYREGION_API_KEYS": str(base / "keys"),
+        "BODYREGION_CORS_ORIGINS": ORIGIN,
+        "BODYREGION_LOG_LEVEL": "debug",
+        "BODYREGION_MAX_PIXELS": "100000",
+        "BODYREGION_MAX_UPLOAD_BYTES": "1000000",
+        "BODYREGION_WORKERS": str(request.param),
+    }
+    with serving(base / "bundle", base / "log", **chosen) as started:
+        yield started
+
+
+@pytest.fixture
+def stranger(guarded: Server) -> Iterator[httpx2.Client]:
+    with guarded.client() as opened:
+        yield opened

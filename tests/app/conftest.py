@@ -1,6 +1,5 @@
 """One service with keys, for the tests of access, by one worker and by two."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +14,9 @@ from tests.running import Server, serving
 def guarded(
     request: pytest.FixtureRequest, artifacts: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """A server with keys from a file, one foreign origin, and a bundle of its own, telling all it can."""
+    """A server with keys from a file, one foreign origin, and a folder for its series, telling all it can."""
     base = tmp_path_factory.mktemp("guarded")
-    shutil.copytree((artifacts / "current").resolve(), base / "bundle")
+    (base / "series").mkdir()
     (base / "keys").write_text("\n".join(KEYS) + "\n")
     chosen = {
         "BODYREGION_API_KEYS": str(base / "keys"),
@@ -26,8 +25,10 @@ def guarded(
         "BODYREGION_MAX_PIXELS": "100000",
         "BODYREGION_MAX_UPLOAD_BYTES": "1000000",
         "BODYREGION_WORKERS": str(request.param),
+        "PROMETHEUS_MULTIPROC_DIR": str(base / "series"),  # one worker writes there
+        "TMPDIR": str(base / "series"),  # two make a folder of their own in here
     }
-    with serving(base / "bundle", base / "log", **chosen) as started:
+    with serving(artifacts / "current", base / "log", **chosen) as started:
         yield started
 
 

@@ -9,7 +9,6 @@ import httpx2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from app.model import bundle
 from tests.app.guarded import KEYS, MARKER, raw
 from tests.dicoms import dicom
 from tests.running import Server, run
@@ -19,18 +18,18 @@ PICTURE = phantoms.draw("Hand", np.random.default_rng(12345))
 
 
 def test_a_failure_of_our_own_has_the_headers_of_every_answer(guarded: Server, stranger: httpx2.Client) -> None:
-    failed = without_card(guarded, stranger, "/model")
+    failed = without_series(guarded, stranger, "/metrics")
     assert failed.status_code == 500
     assert failed.headers["x-request-id"] == failed.json()["request_id"]
     assert failed.headers["x-model-version"]
     assert failed.headers["x-content-type-options"] == "nosniff"
-    assert "MODEL_CARD" not in failed.text
+    assert "directory" not in failed.text  # as the error says that is raised
 
 
 def test_nothing_a_stranger_sends_comes_back_or_stays(guarded: Server, stranger: httpx2.Client) -> None:
     stranger.headers |= HEADERS
     answers = [answer for key in (KEYS[0], f"{MARKER}-wrong") for answer in everything(stranger, {"X-API-Key": key})]
-    answers.append(without_card(guarded, stranger, f"/model?{MARKER}={MARKER}"))
+    answers.append(without_series(guarded, stranger, f"/metrics?{MARKER}={MARKER}"))
     assert {answer.status_code for answer in answers} == {200, 400, 401, 404, 405, 413, 415, 422, 500}
     told = [f"{answer.status_code} {answer.headers} {answer.text}" for answer in answers]
     head = f"/{MARKER} HTTP/1.1\r\nHost: {MARKER}\r\n{MARKER}"  # a header line that is none
@@ -51,15 +50,14 @@ def test_classify_says_nothing_of_what_is_written_in_pictures(artifacts: Path, t
     assert MARKER not in (done.stdout + done.stderr).lower()
 
 
-def without_card(server: Server, client: httpx2.Client, url: str) -> httpx2.Response:
+def without_series(server: Server, client: httpx2.Client, url: str) -> httpx2.Response:
     """Something that fails within the service, for real."""
-    [card] = server.output.parent.glob(f"bundle/{bundle.CARD}")
-    content = card.read_bytes()
-    card.unlink()
+    series = server.output.parent / "series"
+    away = series.rename(series.with_name("away"))
     try:
         return client.get(url, headers={"X-API-Key": KEYS[0]})
     finally:
-        card.write_bytes(content)
+        away.rename(series)
 
 
 HEADERS = {

@@ -25,7 +25,7 @@ ONE_PICTURE = {
 MANY_FILES = {
     "type": "object",
     "required": ["files"],
-    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+    "properties": {"files": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}},
 }
 REFUSALS = {
     400: "The picture or the request is damaged.",

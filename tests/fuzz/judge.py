@@ -1,0 +1,42 @@
+"""What must hold for every file there could be: a picture within its limits or a PictureError, and soon.
+
+python -m tests.fuzz.judge FILE
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from app import imaging
+from app.imaging import Pixels
+from app.imaging.picture import MIN_SIDE
+
+CRASHES = Path(__file__).parent / "crashes"
+MOST_PIXELS = 2**20  # instead of 40 million, so that what is found wanting is not just large
+MOST_SECONDS = 5
+SIZE = 64
+
+
+def judge(data: bytes) -> None:
+    """Decode `data` in every way the service does. Raises what no file may cause."""
+    imaging.light(data)
+    try:
+        read = imaging.open(data, max_pixels=MOST_PIXELS).read().pixels
+        seen, _ = imaging.look(imaging.open(data, max_pixels=MOST_PIXELS), SIZE)
+    except (imaging.PictureError, MemoryError):
+        return
+    _check(read, 2)
+    _check(seen, 3)
+    assert seen.shape == (SIZE, SIZE, 1)
+
+
+def _check(pixels: Pixels, dimensions: int) -> None:
+    assert pixels.dtype == np.uint8
+    assert pixels.ndim == dimensions
+    assert min(pixels.shape[:2]) >= MIN_SIDE
+    assert pixels.size <= MOST_PIXELS
+
+
+if __name__ == "__main__":
+    judge(Path(sys.argv[1]).read_bytes())

@@ -4,9 +4,11 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+TOOLS := $(VENV)/tools/bin
+SECONDS ?= 120
+INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: serve train test test-slow check fix bench lock image-check
+.PHONY: serve train test test-slow check fix bench fuzz sbom audit lock image-check
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/serve ## start the service on the committed bundle
@@ -21,11 +23,12 @@ test: $(VENV)/dev
 test-slow: $(VENV)/dev ## kills a training at ten random moments
 	@$(BIN)/python -m pytest -q -m slow $(ARGS)
 
-check: $(VENV)/dev ## changes nothing
+check: $(VENV)/dev $(TOOLS)/hadolint ## changes nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(TOOLS)/hadolint --failure-threshold style Dockerfile
 
 fix: $(VENV)/dev
 	@$(BIN)/ruff check --fix .
@@ -35,6 +38,16 @@ bench: $(VENV)/dev ## needs wrk; ASK="start overload" for some questions only, D
 	@$(BIN)/python -m tests.benchmarks $(ASK)
 	@$(if $(DATA),$(BIN)/python -m tests.benchmarks.training $(DATA))
 
+fuzz: $(VENV)/dev ## SECONDS=120 of spoilt pictures (Linux on x86-64); what breaks a promise is kept in tests/fuzz/crashes
+	@$(BIN)/python -m tests.fuzz $(SECONDS)
+
+sbom: $(TOOLS)/hadolint ## what the service is made of, as CycloneDX in sbom.cdx.json
+	@$(TOOLS)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --validate \
+		--output-file sbom.cdx.json requirements.lock
+
+audit: $(TOOLS)/hadolint ## known vulnerabilities; fails where a package could not be looked up
+	@$(TOOLS)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement requirements.lock
+
 image-check: ## build the image and ask it for an answer, without a container engine; needs root, buildah and debootstrap
 	@tests/image/check.sh
 
@@ -42,6 +55,7 @@ lock: $(VENV)/dev ## newest releases that fit pyproject.toml
 	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet uv
 	@$(VENV)/lock/bin/uv pip compile $(COMPILE) -o requirements.lock pyproject.toml
 	@$(VENV)/lock/bin/uv pip compile $(COMPILE) -o requirements-dev.lock -c requirements.lock --extra dev pyproject.toml
+	@$(VENV)/lock/bin/uv pip compile $(COMPILE) -o requirements-tools.lock --python-version 3.11 --group tools
 
 COMPILE := --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-annotate --custom-compile-command "make lock"
@@ -53,8 +67,12 @@ $(BIN)/python:
 
 $(VENV)/serve: requirements.lock | $(BIN)/python
 	@echo "installing the service's packages (about 2 minutes, once)"
-	@$(INSTALL) -r requirements.lock && touch $@
+	@$(BIN)/python $(INSTALL) -r requirements.lock && touch $@
 
 $(VENV)/dev: requirements-dev.lock | $(BIN)/python
 	@echo "installing the packages for development and training (about 3 minutes, once)"
-	@$(INSTALL) -r requirements-dev.lock && touch $@ $(VENV)/serve
+	@$(BIN)/python $(INSTALL) -r requirements-dev.lock && touch $@ $(VENV)/serve
+
+$(TOOLS)/hadolint: requirements-tools.lock
+	@echo "installing the tools that look at the container file and the packages (once)"
+	@$(PYTHON) -m venv $(VENV)/tools && $(TOOLS)/python $(INSTALL) -r $< && touch $@

@@ -6,7 +6,9 @@ from typing import Any
 import imagecodecs
 import numpy as np
 from pydicom import uid
+from pydicom.pixels.decoders import base
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
+from pydicom.pixels.utils import get_j2k_parameters
 
 from app.imaging import jpeg, jpeg2000
 
@@ -79,6 +81,13 @@ def register() -> None:
         for other in decoder.available_plugins:
             decoder.remove_plugin(other)
         decoder.add_plugin(NAME, (__name__, "decode_frame"))
+    base.get_j2k_parameters = _j2k_parameters  # type: ignore[attr-defined]
+
+
+def _j2k_parameters(codestream: bytes) -> dict[str, Any]:
+    """pydicom's, which looks before the codec does, and stays for ever at a box of no length."""
+    jpeg2000.read_size(codestream)
+    return get_j2k_parameters(codestream)
 
 
 def _jpeg_header(data: bytes, runner: DecodeRunner) -> jpeg.Jpeg:

@@ -7,7 +7,7 @@ TILE, END = 0xFF90, 0xFFD9  # markers
 
 
 def read_size(data: bytes) -> tuple[int, int]:
-    """Rows and columns. Raises struct.error."""
+    """Rows and columns. Raises ValueError or struct.error."""
     width, height, left, top = unpack_from(">4I", data, _codestream(data) + 8)
     return height - top, width - left
 
@@ -32,5 +32,7 @@ def _codestream(data: bytes) -> int:
     at = 0
     while data[at : at + 4] != SIZ:
         length, kind = unpack_from(">I4s", data, at)
-        at += 8 if kind == b"jp2c" else max(8, length)
+        if kind != b"jp2c" and length < 8:
+            raise ValueError("a box shorter than its own header")
+        at += 8 if kind == b"jp2c" else length
     return at

@@ -17,8 +17,10 @@ COMMITTED = ROOT / "model_artifacts" / "current"  # it answers /explain too
 
 
 @pytest.fixture(scope="module", params=[None, KEY], ids=["open", "with a key"])
-def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
-    """A server, and the key it asks for."""
+def asked(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Server, str | None]]:
+    """A server, and the key it asks for, if any."""
     keys = {"BODYREGION_API_KEYS": request.param} if request.param else {}
     with serving(COMMITTED, tmp_path_factory.mktemp("openapi") / "log", **keys) as server:
         yield server, request.param

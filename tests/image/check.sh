@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds the image on a fresh Debian (SUITE=…), starts it as compose would, asks it for an answer and stops it.
 #
-# Chroot isolation has the image's files, user, environment and a read-only root, but the host's network, processes,
-# /dev/shm and limits: compose's port mapping, mem_limit, pids_limit, cap_drop and no-new-privileges stay unproved,
-# and so does being process 1.
+# It has the image's files, user and environment, a read-only root, no capabilities, no new privileges and no network
+# but its own loopback. Chroot isolation leaves it the host's processes, /dev/shm and limits: compose's port mapping,
+# mem_limit and pids_limit stay unproved, and so does being process 1.
 # shellcheck disable=SC2016  # what is in single quotes is for other shells
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -26,14 +26,15 @@ service_below() {
 }
 
 [ "$(id -u)" = 0 ] || fail "only root can make a root file system; run it as root." 2
-for tool in buildah debootstrap curl pgrep; do
-    type -P "$tool" >/dev/null || fail "$tool is missing; apt install buildah debootstrap curl procps" 2
+for tool in buildah debootstrap curl ip nsenter pgrep setpriv; do
+    type -P "$tool" >/dev/null || fail "$tool is missing; apt install buildah debootstrap curl iproute2 procps" 2
 done
 
 scratch=$(mktemp -d)
-made=() service=
+made=() service= alone=
 clean_up() {
     [ -z "$service" ] || kill -KILL "$(service_below "$service")" 2>/dev/null || true
+    [ -z "$alone" ] || kill "$alone" || true
     wait
     for container in "${made[@]}"; do buildah rm "$container" >/dev/null || true; done
     buildah rmi "$IMAGE" >/dev/null 2>&1 || true
@@ -71,27 +72,42 @@ mapfile -t probe < <(of_image Healthcheck.Test)
 [ "${probe[0]:-}" = CMD ] || fail "the image has no HEALTHCHECK of its own."
 
 # This first run also leaves the files that buildah mounts over, which a read-only root could not take.
-port=$(buildah run --isolation chroot "$container" -- python -c '
-import socket, sys, yaml
+buildah run --isolation chroot "$container" -- python -c '
+import sys, yaml
 service = yaml.safe_load(sys.stdin)["services"]["bodyregion"]
 assert service["build"] in (".", {"context": "."}), "compose builds something else"
 assert service["read_only"] is True, "compose has a writable root"
+assert service["cap_drop"] == ["ALL"] and "cap_add" not in service, "compose leaves capabilities"
+assert service["security_opt"] == ["no-new-privileges:true"], "compose allows new privileges"
+assert not service.keys() & {"privileged", "volumes", "user", "network_mode", "devices"}, "compose opens more"
 assert [port.rpartition(":")[2] for port in service["ports"]] == ["8000"], "compose publishes another port"
-print(socket.create_server(("", 0)).getsockname()[1])' <docker-compose.yml) || fail "docker-compose.yml is wrong."
-buildah config --env "BODYREGION_PORT=$port" "$container"
+' <docker-compose.yml || fail "docker-compose.yml is wrong."
+
+# A network of its own with nothing in it but loopback: serving asks nobody for anything.
+unshare --net sleep infinity &
+alone=$!
+until [ "$(readlink "/proc/$alone/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.1; done
+offline() { nsenter --target "$alone" --net "$@"; }
+offline ip link set lo up
 
 # On a read-only root; only buildah's own mark in /run, where the image's user cannot write, needs a place.
 inside() {
-    unshare --mount sh -c 'mount --bind -o ro "$0" "$0" && mount -t tmpfs -o mode=755 tmpfs "$0/run" && exec "$@"' \
-        "$root" buildah --storage-driver vfs run --isolation chroot "$container" -- "$@"
+    offline setpriv --no-new-privs unshare --mount \
+        sh -c 'mount --bind -o ro "$0" "$0" && mount -t tmpfs -o mode=755 tmpfs "$0/run" && exec "$@"' \
+        "$root" buildah --storage-driver vfs run --isolation chroot --cap-drop all "$container" -- "$@"
 }
 inside sh -c 'test "$(id -u)" = 10001 && for folder in . /tmp /var/tmp /run; do ! touch "$folder/probe" || exit; done' \
     2>/dev/null || fail "the image does not run as user 10001 on a read-only root."
+# The 80 is buildah's own: it keeps CAP_SETUID within bounds to become the image's user, who then cannot use it.
+inside grep -qzP 'CapPrm:\t0+\nCapEff:\t0+\nCapBnd:\t0+80\nCapAmb:\t0+\nNoNewPrivs:\t1\n' /proc/self/status ||
+    fail "the image has capabilities, or may get new privileges."
+inside python -c 'import socket; assert [name for _, name in socket.if_nameindex()] == ["lo"]' ||
+    fail "there is a network."
 
 started=$SECONDS
 inside "${command[@]}" >"$scratch/log" 2>&1 &
 service=$!
-until curl --silent --fail --noproxy '*' --output /dev/null "localhost:$port/health"; do
+until offline curl --silent --fail --noproxy '*' --output /dev/null "localhost:8000/health"; do
     if ! kill -0 "$service" 2>/dev/null || ((SECONDS - started >= 60)); then
         tail -n 50 "$scratch/log" >&2
         fail "the service is not healthy after $((SECONDS - started)) s."
@@ -102,8 +118,8 @@ say "healthy after $((SECONDS - started)) s"
 inside "${probe[@]:1}" || fail "the image's own HEALTHCHECK fails."
 
 pictures=(model_artifacts/current/golden/*.png)
-answer=$(curl --silent --show-error --fail --max-time 30 --noproxy '*' --form "file=@${pictures[0]}" \
-    "localhost:$port/predict") || fail "/predict refuses ${pictures[0]}."
+answer=$(offline curl --silent --show-error --fail --max-time 30 --noproxy '*' --form "file=@${pictures[0]}" \
+    "localhost:8000/predict") || fail "/predict refuses ${pictures[0]}."
 inside python -c 'import json, sys; assert abs(sum(json.load(sys.stdin)["probabilities"].values()) - 1) < 1e-5' \
     <<<"$answer" || fail "no probabilities in the answer: $answer"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import structlog
 
 from app.api.service import Service
-from app.model import bundle
-from app.model.bundle import MANIFEST, BundleError
+from app.model import archive, bundle
+from app.model.bundle import MANIFEST, Bundle, BundleError
 from app.model.classifier import Classifier, ready
 
 LOOK_SECONDS = 2.0
@@ -53,7 +53,7 @@ class Reload:
                 await self._look()
 
     async def _look(self) -> None:
-        state = await asyncio.get_running_loop().run_in_executor(self._thread, _state, self._path)
+        state = await asyncio.to_thread(_state, self._path)
         if state != self._seen:
             self._seen = state
             await self._take_over(state)
@@ -62,7 +62,8 @@ class Reload:
         metrics, old, loop = self._service.metrics, self._service.batcher, asyncio.get_running_loop()
         try:
             with _yielding():
-                classifier = await loop.run_in_executor(self._thread, _load, state[0], self._cores)
+                opened = await asyncio.to_thread(_check, state[0])
+                classifier = await loop.run_in_executor(self._thread, _load, opened, self._cores)
         except Exception as error:  # whatever is wrong with the new one, the old one goes on
             metrics.reloads.labels("refused").inc()
             reason = str(error) if isinstance(error, BundleError) else type(error).__name__
@@ -110,9 +111,15 @@ def _unless_missing(error: OSError) -> None:
         raise error
 
 
-def _load(folder: Path, cores: int) -> Classifier:
-    """One worker after another: the others answer meanwhile."""
+def _check(folder: Path) -> Bundle:
+    """At the usual niceness: this is Python's work, and a nice thread that holds the interpreter is waited for."""
     opened = bundle.read(folder)
+    archive.inspect(opened)
+    return opened
+
+
+def _load(opened: Bundle, cores: int) -> Classifier:
+    """One worker after another: the others answer meanwhile."""
     with opened.path(MANIFEST).open() as file:
         with suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_EX)

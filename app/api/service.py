@@ -1,6 +1,7 @@
 """What the routes share: the bundle at work, the limits, and whether we are leaving."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from operator import methodcaller
@@ -14,7 +15,7 @@ from app import imaging
 from app.api.errors import Busy, DeadlinePassed, NoEvidence, TooLarge
 from app.api.limits import Budget, Limits, Timing, Visit
 from app.api.metrics import Metrics
-from app.imaging import Header, Picture, PictureError, Pixels, Seen, to_input
+from app.imaging import Header, Picture, PictureError, Pixels, Seen, Work, to_input
 from app.imaging.sandbox import Decoders, Job, Open
 from app.model.batching import Answered, Batcher
 from app.model.bundle import Bundle
@@ -59,7 +60,7 @@ class Service:
         """The prediction for one encoded picture. Raises PictureError, TooLarge or QueueFull."""
         batcher = self._batcher(visit)
         with batcher.place():
-            pixels, header = await self._decoded(partial(imaging.look, size=batcher.size), data, visit)
+            pixels, header = await self._picture(partial(imaging.look, size=batcher.size), data, visit)
             answered = await self._judge(batcher, pixels, visit.timing)
             return self._prediction(batcher, answered.answers, header)
 
@@ -67,7 +68,7 @@ class Service:
         """The prediction from the mean over all frames, and that of each. Raises what `predict` raises."""
         batcher = self._batcher(visit)
         with batcher.place():
-            seen = list(await self._decoded(partial(imaging.look_through, size=batcher.size), data, visit))
+            seen = await self._picture(partial(imaging.look_through, size=batcher.size), data, visit)
             answered = await asyncio.gather(*(self._judge(batcher, pixels, visit.timing) for pixels, _ in seen))
         each = [item.answers for item in answered]
         alone = [verdict(batcher.bundle.manifest, answers) for answers in each]
@@ -78,7 +79,7 @@ class Service:
         """The prediction for one encoded picture, and what in the picture led to it. Raises what `predict` raises."""
         batcher = self._batcher(visit)
         with batcher.place():
-            picture = await self._decoded(methodcaller("read"), data, visit)
+            picture = await self._picture(methodcaller("read"), data, visit)
             answered = await self._judge(batcher, to_input(picture, batcher.size), visit.timing)
         if answered.answers.evidence is None:
             raise NoEvidence("The model in use gives no evidence to explain with.")
@@ -100,10 +101,8 @@ class Service:
 
     async def _part(self, batcher: Batcher, files: list[bytes], visit: Visit) -> list[dict[str, object] | Exception]:
         start = perf_counter()
-        job = partial(imaging.look, size=batcher.size)
-        decoded = iter(await self._sandboxed(job, [data for data in files if self._fits(data)], visit))
+        items = await self._decoded(partial(imaging.look, size=batcher.size), files, visit)
         visit.timing.decode = max(visit.timing.decode, perf_counter() - start)
-        items = [next(decoded) if self._fits(data) else self._too_large() for data in files]
         return await asyncio.gather(*(self._entry(batcher, item, visit.timing) for item in items))
 
     async def _entry(self, batcher: Batcher, item: Seen | Exception, timing: Timing) -> dict[str, object] | Exception:
@@ -115,18 +114,40 @@ class Service:
         except Exception as error:  # whatever the backend makes of one picture harms no other
             return error
 
-    async def _decoded(self, job: Job, data: bytes, visit: Visit) -> Any:
-        """What `job` makes of a file: here where that takes no time worth the way, else where it can be stopped."""
+    async def _picture(self, job: Job, data: bytes, visit: Visit) -> Any:
+        """What `job` makes of one file. Raises PictureError or TooLarge."""
         start = perf_counter()
-        if not self._fits(data):
-            raise self._too_large()
-        decoded = job(self._open(data)) if imaging.light(data) else (await self._sandboxed(job, [data], visit))[0]
+        if imaging.work(data) is Work.TINY:
+            [made] = self._here(job, [data])
+        else:
+            [made] = await self._decoded(job, [data], visit)
         visit.timing.decode = perf_counter() - start
-        if isinstance(decoded, PictureError):
-            raise decoded
-        return decoded
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    async def _decoded(self, job: Job, files: list[bytes], visit: Visit) -> list[Any]:
+        """What `job` makes of each file, or its error: in a thread, or where it can be stopped if it may be much."""
+        much = {at for at, data in enumerate(files) if imaging.work(data) is Work.UNKNOWN and self._fits(data)}
+        little = [at for at in range(len(files)) if at not in much]
+        made = dict(zip(much, await self._sandboxed(job, [files[at] for at in much], visit), strict=True))
+        if little:
+            made |= zip(little, await to_thread.run_sync(self._here, job, [files[at] for at in little]), strict=True)
+        return [made[at] for at in range(len(files))]
+
+    def _here(self, job: Job, files: list[bytes]) -> list[Any]:
+        made: list[Any] = []
+        for data in files:
+            try:
+                result = job(self._open(data)) if self._fits(data) else self._too_large()
+                made.append(list(result) if isinstance(result, Iterator) else result)
+            except PictureError as error:
+                made.append(error)
+        return made
 
     async def _sandboxed(self, job: Job, files: list[bytes], visit: Visit) -> list[Any]:
+        if not files:
+            return []
         try:
             work = partial(self.decoders, self._open, job, files, visit.is_over)
             return await to_thread.run_sync(work, limiter=self.decoding)

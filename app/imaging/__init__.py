@@ -17,6 +17,7 @@ from app.imaging.picture import (
     UnknownType,
     Unread,
     UnusablePicture,
+    Work,
 )
 from app.imaging.signatures import DICOM, sniff
 
@@ -35,12 +36,13 @@ __all__ = [
     "UnknownType",
     "Unread",
     "UnusablePicture",
+    "Work",
     "decode",
-    "light",
     "look",
     "look_through",
     "open",
     "to_input",
+    "work",
 ]
 
 MAX_PIXELS, MAX_FRAMES = 40_000_000, 10_000
@@ -50,9 +52,9 @@ ENOUGH = 2  # a JPEG is decoded at a fraction that leaves this many times the mo
 Seen = tuple[Pixels, Header | None]  # (size, size, 1), and what a DICOM says
 
 
-def light(data: bytes) -> bool:
-    """Whether decoding is sure to take well under a millisecond, so that handing it to another process costs more."""
-    return raster.light(data, sniff(data))
+def work(data: bytes) -> Work:
+    """How much it is to decode `data`: what is not small and plain had better be done where it can be stopped."""
+    return raster.work(data, sniff(data))
 
 
 def open(data: bytes, *, max_pixels: int = MAX_PIXELS, max_frames: int = MAX_FRAMES) -> Unread:

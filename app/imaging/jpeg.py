@@ -11,9 +11,8 @@ from app.imaging.picture import TooMuchWork
 
 SCANS, SEGMENTS = 100, 4_000
 
-# What follows 0xff in a scan is less than 0x80 or a restart, in a JPEG-LS too.
 MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
-BASELINE, SCAN, END = {0xC0, 0xC1}, 0xDA, 0xD9
+BASELINE, SCAN = {0xC0, 0xC1}, 0xDA
 FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # those that say how large a JPEG, or a JPEG-LS, is
 START = 0xD8  # has no length behind it
 
@@ -32,16 +31,13 @@ class Jpeg:
 
 def read_header(data: bytes) -> Jpeg:
     """Raises TooMuchWork, struct.error, or ValueError where no frame is."""
-    at, scans, frame = 2, 0, None
+    at, frame = 2, None
     for _ in range(SEGMENTS):
-        if (found := MARKER.search(data, at)) is None or (marker := found[0][1]) == END:
+        if (found := MARKER.search(data, at)) is None or (marker := found[0][1]) == SCAN:
             break
         at = found.end()
         if marker in FRAMES and frame is None:
             frame = (marker in BASELINE, *unpack_from(">B2HB", data, at + 2))
-        scans += marker == SCAN
-        if scans > SCANS:
-            raise TooMuchWork(f"The JPEG has more than {SCANS} scans.")
         if marker != START:
             length = unpack_from(">H", data, at)[0]
             if length < 2:
@@ -52,7 +48,14 @@ def read_header(data: bytes) -> Jpeg:
     if frame is None:
         raise ValueError("no frame header")
     baseline, depth, height, width, colors = frame
-    return Jpeg(width, height, depth, colors, baseline, scans)
+    return Jpeg(width, height, depth, colors, baseline, _scans(data))
+
+
+def _scans(data: bytes) -> int:
+    """Their number, or some more: within a scan no such bytes stand, but in a note they may. Raises TooMuchWork."""
+    if (scans := data.count(b"\xff\xda")) > SCANS:
+        raise TooMuchWork(f"The JPEG has more than {SCANS} scans.")
+    return scans
 
 
 def decode(data: bytes, space: str, width: int = 0, height: int = 0) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 import numpy as np
@@ -36,6 +37,14 @@ class TooMuchWork(PictureError):
 
 class UnusablePicture(PictureError):
     """A sound file that holds no single picture we can judge."""
+
+
+class Work(Enum):
+    """What decoding a file may take, as far as a glance at it tells."""
+
+    TINY = "well under a millisecond"  # so that handing it to a thread would cost more
+    LITTLE = "bounded by its size"
+    UNKNOWN = "anything"
 
 
 @dataclass(frozen=True, slots=True)

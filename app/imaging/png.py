@@ -24,19 +24,31 @@ def check(data: bytes, max_pixels: int) -> None:
     _check_rows(header, chunks[b"IDAT"])
 
 
+def read_names(data: bytes) -> set[bytes]:
+    """What chunks there are. Raises what `read_chunks` raises, save for a checksum."""
+    return {name for name, _, _ in _walk(data)}
+
+
 def read_chunks(data: bytes) -> Chunks:
     """The chunks by name, their checksums right and an end among them. Raises TooMuchWork, struct.error or ValueError."""
     chunks: Chunks = {}
-    view, at = memoryview(data), 8
-    for _ in range(CHUNKS):
-        length, name = unpack_from(">I4s", data, at)
-        end = at + 8 + length
-        if zlib.crc32(view[at + 4 : end]) != unpack_from(">I", data, end)[0]:
+    view = memoryview(data)
+    for name, start, end in _walk(data):
+        if zlib.crc32(view[start - 4 : end]) != unpack_from(">I", data, end)[0]:
             raise ValueError("a checksum does not fit")
-        chunks.setdefault(name, []).append(view[at + 8 : end])
+        chunks.setdefault(name, []).append(view[start:end])
+    return chunks
+
+
+def _walk(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and end of every chunk's content, to that of the last one."""
+    end = 4
+    for _ in range(CHUNKS):
+        length, name = unpack_from(">I4s", data, end + 4)
+        start, end = end + 12, end + 12 + length
+        yield name, start, end
         if name == b"IEND":
-            return chunks
-        at = end + 4
+            return
     raise TooMuchWork(f"The PNG has more than {CHUNKS:,} chunks.")
 
 

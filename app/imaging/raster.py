@@ -21,6 +21,7 @@ from app.imaging.picture import (
     Pixels,
     UnknownType,
     UnusablePicture,
+    Work,
     bands,
     check_size,
 )
@@ -28,26 +29,32 @@ from app.imaging.picture import (
 PHOTOMETRIC, SAMPLE_FORMAT = 262, 339  # TIFF tags
 MIN_IS_WHITE, UNSIGNED = 0, 1
 NOTES = {"exif", "xmp"}  # where a picture says how it was held; looking takes a fifth of a small one's time
-LIGHT_BYTES, LIGHT_PIXELS, LIGHT_SCANS = 16 * 1024, 128 * 128, 4  # decoded in at most 0.3 ms
-UNPACKED = {b"zTXt", b"iTXt", b"iCCP", b"acTL"}  # chunks of a PNG that may hold much more than they seem to
+TINY_BYTES, TINY_PIXELS = 16 * 1024, 128 * 128  # decoded in at most 0.3 ms
+LITTLE_BYTES, LITTLE_PIXELS = 2**20, 4_000_000  # in at most 50 ms and 40 MB
+PLAIN_SCANS = 4  # and perhaps a thumbnail among them
+PACKED = {b"zTXt", b"iTXt", b"iCCP", b"acTL"}  # chunks of a PNG that may hold much more than they seem to
 SPACES = {"L": "GRAY", "RGB": "RGB"}  # Pillow's name and simplejpeg's
 
 # Pillow warns from 89 million pixels and fails at twice that; our own limit comes from the header and is lower.
 Image.MAX_IMAGE_PIXELS = None
 
 
-def light(data: bytes, format: str | None) -> bool:
-    """Whether decoding is sure to take well under a millisecond: small, plain and baseline by its own structure."""
-    if len(data) > LIGHT_BYTES:
-        return False
+def work(data: bytes, format: str | None) -> Work:
+    """How much it is to decode `data`, by its own structure."""
     with suppress(struct.error, ValueError):
-        if format == "JPEG":
-            frame = jpeg.read_header(data)
-            return frame.baseline and frame.scans <= LIGHT_SCANS and frame.width * frame.height <= LIGHT_PIXELS
-        if format == "PNG":
-            width, height = struct.unpack_from(">2I", data, 16)
-            return width * height <= LIGHT_PIXELS and not png.read_chunks(data).keys() & UNPACKED
-    return False
+        if len(data) <= LITTLE_BYTES and (pixels := _plain_pixels(data, format)) <= LITTLE_PIXELS:
+            return Work.TINY if len(data) <= TINY_BYTES and pixels <= TINY_PIXELS else Work.LITTLE
+    return Work.UNKNOWN
+
+
+def _plain_pixels(data: bytes, format: str | None) -> int:
+    """Of a baseline JPEG, or a PNG that nothing else is packed into. Raises struct.error or ValueError."""
+    if format == "JPEG" and (frame := jpeg.read_header(data)).baseline and frame.scans <= PLAIN_SCANS:
+        return frame.width * frame.height
+    if format == "PNG" and not png.read_names(data) & PACKED:
+        width, height = struct.unpack_from(">2I", data, 16)
+        return int(width * height)
+    raise ValueError("not plain")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ HDF5's own library still reads the file.
 import io
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from math import prod
+from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile
 
@@ -46,15 +48,20 @@ class _Refused(Exception):
 def inspect(bundle: Bundle) -> None:
     """Raises BundleError where the model is not what Keras writes for layers we know."""
     try:
-        with ZipFile(bundle.path(MODEL)) as archive:
-            _check_members(archive, bundle.path(MODEL).stat().st_size)
-            asked = _asked(json.loads(archive.read(CONFIG)))
-            if asked > _stored(archive.read(WEIGHTS)):
-                raise _Refused("it asks for more weights than it holds")
+        _inspect(bundle.path(MODEL), bundle.manifest.files[MODEL])
     except _Refused as refused:
         raise BundleError(f"The model of {bundle.title} cannot be trusted: {refused}.") from refused
     except Exception as error:  # whatever zip, JSON and HDF5 trip over
         raise BundleError(f"The model of {bundle.title} is no Keras archive that can be read.") from error
+
+
+@lru_cache(maxsize=1)  # a bundle that takes over is looked at before it is loaded
+def _inspect(path: Path, sha256: str) -> None:
+    with ZipFile(path) as archive:
+        _check_members(archive, path.stat().st_size)
+        asked = _asked(json.loads(archive.read(CONFIG)))
+        if asked > _stored(archive.read(WEIGHTS)):
+            raise _Refused("it asks for more weights than it holds")
 
 
 def _check_members(archive: ZipFile, size: int) -> None:

@@ -20,7 +20,7 @@ SIZE = 64
 
 def judge(data: bytes) -> None:
     """Decode `data` in every way the service does. Raises what no file may cause."""
-    imaging.light(data)
+    imaging.work(data)
     try:
         read = imaging.open(data, max_pixels=MOST_PIXELS).read().pixels
         seen, _ = imaging.look(imaging.open(data, max_pixels=MOST_PIXELS), SIZE)

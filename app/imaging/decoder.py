@@ -16,7 +16,7 @@ from app.imaging.picture import TooMuchWork, Unread
 from app.imaging.sandbox import Job, Open
 
 # Of processor time.
-HEADER_SECONDS = 1.5
+HEADER_SECONDS = 1.0
 FRAME_SECONDS, SECONDS_PER_PIXEL = 1.0, 2e-7  # JPEG 2000 takes half of that
 DATA = 5  # which number of /proc/self/statm counts the pages that are this process's own
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from simplejpeg import decode_jpeg
 
-from app.imaging.picture import TooMuchWork
+from app.imaging.picture import TooMuchWork, check_size
 
 SCANS, SEGMENTS = 100, 4_000
 
@@ -27,6 +27,12 @@ class Jpeg:
     colors: int
     baseline: bool
     scans: int
+
+
+def check(data: bytes, max_pixels: int) -> None:
+    """Raises PictureError, struct.error or ValueError."""
+    frame = read_header(data)
+    check_size(frame.width, frame.height, max_pixels)
 
 
 def read_header(data: bytes) -> Jpeg:

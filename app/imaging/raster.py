@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from app.imaging import jpeg, png, tiff
+from app.imaging import jpeg, png, tiff, webp
 from app.imaging.picture import (
     NOT_FINITE,
     DamagedPicture,
@@ -34,6 +34,9 @@ LITTLE_BYTES, LITTLE_PIXELS = 2**20, 4_000_000  # in at most 50 ms and 40 MB
 PLAIN_SCANS = 4  # and perhaps a thumbnail among them
 PACKED = {b"zTXt", b"iTXt", b"iCCP", b"acTL"}  # chunks of a PNG that may hold much more than they seem to
 SPACES = {"L": "GRAY", "RGB": "RGB"}  # Pillow's name and simplejpeg's
+
+# What can be known before Pillow looks: how much work is promised, and whether all of the picture is there.
+CHECKS = {"JPEG": jpeg.check, "PNG": png.check, "WEBP": webp.check}
 
 # Pillow warns from 89 million pixels and fails at twice that; our own limit comes from the header and is lower.
 Image.MAX_IMAGE_PIXELS = None
@@ -83,7 +86,8 @@ class Unread:
 def open(data: bytes, format: str, max_pixels: int) -> Unread:
     """Read the header of `data` with the one parser `format` names. Raises PictureError and nothing else."""
     with _judging(format):
-        _check_structure(data, format, max_pixels)
+        if format in CHECKS:
+            CHECKS[format](data, max_pixels)
         image = Image.open(io.BytesIO(data), formats=[format])
         check_size(*image.size, max_pixels)
         _check_single(image)
@@ -103,31 +107,6 @@ def _judging(format: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise DamagedPicture(f"The {format} file is damaged or cut short.") from error
-
-
-def _check_structure(data: bytes, format: str, max_pixels: int) -> None:
-    """What can be known before Pillow looks: how much work is promised, and whether all of the picture is there."""
-    if format == "JPEG":
-        frame = jpeg.read_header(data)
-        check_size(frame.width, frame.height, max_pixels)
-    elif format == "PNG":
-        png.check(data, max_pixels)
-    elif format == "WEBP":
-        check_size(*_webp_size(data), max_pixels // 2)  # Pillow takes 15 bytes for each
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height that a WebP's first chunk promises. Raises struct.error or ValueError."""
-    kind = data[12:16]
-    if kind == b"VP8X":
-        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
-    if kind == b"VP8L":
-        bits = struct.unpack_from("<I", data, 21)[0]
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if kind == b"VP8 ":
-        width, height = struct.unpack_from("<2H", data, 26)
-        return width & 0x3FFF, height & 0x3FFF
-    raise ValueError("no picture comes first")
 
 
 def _check_single(image: Image.Image) -> None:

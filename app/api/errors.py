@@ -80,6 +80,9 @@ class Busy(ApiError):
 class DeadlinePassed(ApiError):
     status = 504
 
+    def __init__(self) -> None:
+        super().__init__("The answer was not ready in time.")
+
 
 def problem(error: Exception, instance: str, request_id: str) -> dict[str, str | int]:
     """The problem object of `error`; only our own sentences become its detail."""

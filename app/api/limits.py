@@ -160,7 +160,7 @@ class Visit:
             return ClientDisconnect()
         if self._watcher is None:
             return TooSlow("The body did not arrive in time.")
-        return DeadlinePassed("The answer was not ready in time.")
+        return DeadlinePassed()
 
 
 def _patience(request: Request, limits: Limits) -> float:

@@ -117,18 +117,21 @@ class Service:
     async def _picture(self, job: Job, data: bytes, visit: Visit) -> Any:
         """What `job` makes of one file. Raises PictureError or TooLarge."""
         start = perf_counter()
-        if imaging.work(data) is Work.TINY:
-            [made] = self._here(job, [data])
-        else:
-            [made] = await self._decoded(job, [data], visit)
+        [made] = await self._decoded(job, [data], visit)
         visit.timing.decode = perf_counter() - start
         if isinstance(made, Exception):
             raise made
         return made
 
     async def _decoded(self, job: Job, files: list[bytes], visit: Visit) -> list[Any]:
-        """What `job` makes of each file, or its error: in a thread, or where it can be stopped if it may be much."""
-        much = {at for at, data in enumerate(files) if imaging.work(data) is Work.UNKNOWN and self._fits(data)}
+        """What `job` makes of each file, or its error: where it can be stopped if it may be much, else in a thread.
+
+        A single tiny one is decoded at once: the way to a thread would take longer.
+        """
+        work = [imaging.work(data) for data in files]
+        if work == [Work.TINY]:
+            return self._here(job, files)
+        much = {at for at, data in enumerate(files) if work[at] is Work.UNKNOWN and self._fits(data)}
         little = [at for at in range(len(files)) if at not in much]
         made = dict(zip(much, await self._sandboxed(job, [files[at] for at in much], visit), strict=True))
         if little:
@@ -152,7 +155,7 @@ class Service:
             work = partial(self.decoders, self._open, job, files, visit.is_over)
             return await to_thread.run_sync(work, limiter=self.decoding)
         except TimeoutError as late:
-            raise DeadlinePassed("The answer was not ready in time.") from late
+            raise DeadlinePassed from late
         except OSError as error:
             raise Busy("The service has no room for a decoder now; try again shortly.") from error
 

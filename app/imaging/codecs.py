@@ -24,9 +24,11 @@ def _decode(name: str, data: bytes, **options: Any) -> Any:
 def _jpeg(data: bytes, runner: DecodeRunner) -> Any:
     """Colours as they are stored; pydicom knows from the header what they are."""
     frame = _jpeg_header(data, runner)
-    space = "rgb" if frame.colors == 3 else "grayscale"
-    if frame.depth == 8:
-        jpeg.decode(data, "RGB" if frame.colors == 3 else "GRAY")  # the other decoder fills up what is missing
+    color = frame.colors == 3
+    checked = jpeg.decode(data, "RGB" if color else "GRAY") if frame.depth == 8 else None  # the other one fills up
+    if checked is not None and not color:
+        return checked[:, :, 0]
+    space = "rgb" if color else "grayscale"
     return _decode("jpeg8_decode", data, colorspace=space, outcolorspace=space)
 
 

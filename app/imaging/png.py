@@ -1,7 +1,7 @@
 """PNG: its chunks, and whether they hold all they promise; Pillow checks neither sums nor rows."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from struct import unpack_from
 
 from app.imaging.picture import TooMuchWork, check_size
@@ -67,13 +67,8 @@ def _check_rows(header: tuple[int, ...], data: list[memoryview]) -> None:
     width, height, depth, color, _, _, interlaced = header
     bits = depth * CHANNELS[color]
     promised = sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in _passes(width, height, interlaced))
-    unpacked = 0
-    for part in inflated(data):
-        unpacked += part
-        if unpacked > promised:
-            break
-    if unpacked != promised:
-        raise ValueError("more or fewer rows than the header says")
+    if unpacked(data, promised) != promised:
+        raise ValueError("fewer rows than the header says")
 
 
 def _passes(width: int, height: int, interlaced: int) -> Iterator[tuple[int, int]]:
@@ -84,14 +79,17 @@ def _passes(width: int, height: int, interlaced: int) -> Iterator[tuple[int, int
             yield columns, rows
 
 
-def inflated(parts: list[memoryview]) -> Iterator[int]:
-    """Bytes as they are unpacked, little by little; a stream that does not end well raises."""
-    inflating = zlib.decompressobj()
+def unpacked(parts: Sequence[memoryview], most: int) -> int:
+    """How many bytes a stream holds, unpacked little by little. Raises ValueError or zlib.error unless it ends well."""
+    inflating, total = zlib.decompressobj(), 0
     for part in parts:
         for start in range(0, len(part), PIECE):
             packed: bytes | memoryview = part[start : start + PIECE]
             while (count := len(inflating.decompress(packed, PIECE))) or inflating.unconsumed_tail:
-                yield count
+                total += count
+                if total > most:
+                    raise ValueError("more than was promised")
                 packed = inflating.unconsumed_tail
     if not inflating.eof:
         raise ValueError("the data is cut short")
+    return total

@@ -8,7 +8,7 @@ TOOLS := $(VENV)/tools/bin
 SECONDS ?= 120
 INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: serve train test test-slow check fix bench fuzz sbom audit lock image-check
+.PHONY: serve train test test-slow check help fix bench fuzz sbom audit lock image-check
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/serve ## start the service on the committed bundle
@@ -17,20 +17,24 @@ serve: $(VENV)/serve ## start the service on the committed bundle
 train: $(VENV)/dev ## python -m training $(ARGS)
 	@$(BIN)/python -m training $(ARGS)
 
-test: $(VENV)/dev
+test: $(VENV)/dev ## the tests but the slow ones; ARGS="-k name" for some, TEST_DATA_DIR=folder for real pictures too
 	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/dev ## kills a training at ten random moments
 	@$(BIN)/python -m pytest -q -m slow $(ARGS)
 
-check: $(VENV)/dev $(TOOLS)/hadolint ## changes nothing
+check: $(VENV)/dev $(TOOLS)/hadolint ## style, types, import directions, dead code, container file; changes nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(TOOLS)/vulture
 	@$(TOOLS)/hadolint --failure-threshold style Dockerfile
 
-fix: $(VENV)/dev
+help: ## this list
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+fix: $(VENV)/dev ## what ruff can mend by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
@@ -74,5 +78,5 @@ $(VENV)/dev: requirements-dev.lock | $(BIN)/python
 	@$(BIN)/python $(INSTALL) -r requirements-dev.lock && touch $@ $(VENV)/serve
 
 $(TOOLS)/hadolint: requirements-tools.lock
-	@echo "installing the tools that look at the container file and the packages (once)"
+	@echo "installing the tools that look for dead code, at the container file and at the packages (once)"
 	@$(PYTHON) -m venv $(VENV)/tools && $(TOOLS)/python $(INSTALL) -r $< && touch $@

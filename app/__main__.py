@@ -1,7 +1,4 @@
-"""The command line: python -m app serve | classify | check | bundles | use.
-
-Exit codes: 0 done, 2 wrong use or data, 3 the bundle is missing or cannot be trusted, 130 interrupted.
-"""
+"""The command line: python -m app serve | classify | check | bundles | use."""
 
 import os
 import sys
@@ -21,14 +18,28 @@ from app.server import bind
 from app.workers import Workers
 
 WRONG_USE, BAD_BUNDLE = 2, 3
+COMMAND = "bodyregion"  # as installed; a shell completes the words after a command, not those after `python -m app`
+EPILOG = """
+Settings: BODYREGION_… variables, listed in the README; an option wins over its variable.
+
+Exit codes: 0 done, 2 wrong use or data, 3 the bundle is missing or cannot be trusted, 130 interrupted.
+"""
 
 cli = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="Which body region a radiology picture shows."
+    add_completion=Path(sys.argv[0]).stem == COMMAND,
+    epilog=EPILOG,
+    help="Tell which body region a radiology picture shows. Not a medical device.",
+    pretty_exceptions_enable=False,
 )
-Root = Annotated[Path, typer.Option(help="Folder that holds the bundles.")]
+Root = Annotated[Path, typer.Option(help="Folder that holds the bundles.", exists=True, file_okay=False)]
 ROOT = Path("model_artifacts")
 
 log = structlog.get_logger()
+
+
+def _versions(context: typer.Context) -> list[str]:
+    """What a shell completes the word after `use` to."""
+    return [found.manifest.version for found in bundle.available(context.params.get("root") or ROOT)]
 
 
 @cli.command()
@@ -97,7 +108,10 @@ def check(path: Annotated[Path, typer.Argument(help="A bundle's folder.")] = ROO
 def bundles(root: Root = ROOT) -> None:
     """List the published bundles; the arrow points at the current one."""
     table = Table("", "bundle", "created", "preset", "test accuracy")
-    for found in bundle.available(root):
+    published = bundle.available(root)
+    if not published:
+        raise bundle.BundleError(f"There is no bundle under {root}.")
+    for found in published:
         accuracy = found.manifest.metrics.get("test_accuracy")
         table.add_row(
             "→" if found.folder == bundle.current(root) else "",
@@ -110,23 +124,26 @@ def bundles(root: Root = ROOT) -> None:
 
 
 @cli.command()
-def use(version: Annotated[str, typer.Argument(help="Version or folder name.")], root: Root = ROOT) -> None:
-    """Make another published bundle the current one."""
+def use(
+    version: Annotated[str, typer.Argument(help="Version or folder name.", autocompletion=_versions)], root: Root = ROOT
+) -> None:
+    """Make another published bundle the current one; a running service changes over to it."""
     typer.echo(f"{bundle.use(root, version).title} is now current.")
 
 
 def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        cli()
-    except settings.SettingsError as error:
-        sys.exit(_say(error, WRONG_USE))
+        code = cli(sys.argv[1:] or ["--help"], standalone_mode=False)  # so that wrong use is raised and not drawn
+    except typer.TyperException as error:
+        code = _say(error.format_message(), error.exit_code)
+    except (settings.SettingsError, ScoringError) as error:
+        code = _say(error, WRONG_USE)
     except bundle.BundleError as error:
-        sys.exit(_say(error, BAD_BUNDLE))
-    except ScoringError as error:
-        sys.exit(_say(error, WRONG_USE))
+        code = _say(error, BAD_BUNDLE)
     except OSError as error:
-        sys.exit(_say(f"{error.filename or 'The disk'}: {error.strerror or error}.", WRONG_USE))
+        code = _say(f"{error.filename or 'The disk'}: {error.strerror or error}.", WRONG_USE)
+    sys.exit(code)
 
 
 def _say(error: Exception | str, code: int) -> int:

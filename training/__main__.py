@@ -1,7 +1,4 @@
-"""Offline training: python -m training [split | evaluate | robustness].
-
-Exit codes: 0 done, 2 wrong use or data, 3 a bundle cannot be trusted, 130 interrupted (the same command resumes).
-"""
+"""Offline training: python -m training [split | evaluate | robustness]."""
 
 import os
 import sys
@@ -22,7 +19,10 @@ from training.datasets import Pictures
 WRONG_USE, BAD_BUNDLE, INTERRUPTED = 2, 3, 130
 
 console = Console(highlight=False)
-cli = typer.Typer(pretty_exceptions_enable=False, help="Turn pictures into a published bundle.")
+EPILOG = """
+Exit codes: 0 done, 2 wrong use or data, 3 a bundle cannot be trusted, 130 interrupted (the same command goes on).
+"""
+cli = typer.Typer(add_completion=False, epilog=EPILOG, pretty_exceptions_enable=False)
 
 Data = Annotated[str, typer.Option(help="Folder with a sub-folder a class, or an archive of one, or its URL#checksum.")]
 SplitBy = Annotated[split.Method, typer.Option("--split", help="By blocks of neighbouring files, or file by file.")]

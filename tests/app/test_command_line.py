@@ -1,0 +1,132 @@
+"""`python -m app`: help, wrong use, exit codes and completion, on real processes and a real shell."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from app.model import bundle
+from tests.bundles import another
+from tests.running import ROOT, run, start, wait_until
+
+# Each command as asked about the bundles in a folder, or about the one that lies there as `one`.
+COMMANDS = {
+    "serve": ["serve", "--port", "0", "--bundle", "one"],
+    "classify": ["classify", ".", "--out", "table.csv", "--bundle", "one"],
+    "check": ["check", "one"],
+    "bundles": ["bundles", "--root", "."],
+    "use": ["use", "0000", "--root", "."],
+}
+OUTSIDE = {"PYTHONPATH": str(ROOT)}
+
+
+def test_help_tells_every_command_in_a_sentence_and_every_exit_code() -> None:
+    done = run("app", "--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert re.search(rf"^│ {name} +[A-Z].{{30,}}", done.stdout, re.MULTILINE), name
+    for told in ("0 done", "2 wrong use or data", "3 the bundle is missing or cannot be trusted", "130 interrupted"):
+        assert told in done.stdout
+    assert "BODYREGION_…" in done.stdout
+    assert run("app").stdout == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["sevre"], "No such command 'sevre'. Did you mean 'serve'?"),
+        (["use"], "Missing argument 'VERSION'."),
+        (["check", "one", "two"], "Got unexpected extra argument (two)"),
+        (["serve", "--port", "high"], "Invalid value for '--port': 'high' is not a valid integer."),
+        (["serve", "--port", "99999"], "BODYREGION_PORT: Input should be less than or equal to 65535."),
+        (["classify", ".", "--out", "t.csv", "--workers", "0"], "Invalid value for '--workers': 0 is not in the range"),
+        (["bundles", "--root", "nowhere"], "Invalid value for '--root': Directory 'nowhere' does not exist."),
+    ],
+)
+def test_wrong_use_is_one_sentence_and_code_2(arguments: list[str], sentence: str) -> None:
+    done = run("app", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {sentence}")
+    assert done.stderr.count("\n") == 1
+    assert not done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_missing_bundle_is_one_sentence_and_code_3(name: str, tmp_path: Path) -> None:
+    done = run("app", *COMMANDS[name], cwd=tmp_path, **OUTSIDE)
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: There is no bundle ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_interruption_is_code_130_and_no_traceback(name: str, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    manifest = tmp_path / "one" / bundle.MANIFEST
+    os.mkfifo(manifest)  # whoever reads it waits
+    arguments = [str(tmp_path / word) if word in {"one", "."} else word for word in COMMANDS[name]]
+    process = start("app", *arguments, output=tmp_path / "log")
+    writing: list[int] = []
+
+    def somebody_reads() -> bool:
+        try:
+            writing.append(os.open(manifest, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            assert process.poll() is None, (tmp_path / "log").read_text()
+        return bool(writing)
+
+    wait_until(somebody_reads)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    os.close(writing[0])
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> dict[str, str]:
+    """The environment in which `bodyregion` is a command, as pip would make it of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    [(name, entry)] = project["scripts"].items()
+    module, function = entry.split(":")
+    script = tmp_path / "bin" / name
+    script.parent.mkdir()
+    script.write_text(f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n")
+    script.chmod(0o755)
+    return os.environ | OUTSIDE | {"PATH": f"{script.parent}:{os.environ['PATH']}"}
+
+
+def completed(words: str, environment: dict[str, str], cwd: Path) -> list[str]:
+    """What bash offers for the last of `words`."""
+    script = f"""
+        eval "$(bodyregion --show-completion)"
+        COMP_WORDS=({words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        _bodyregion_completion bodyregion
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    command = ["bash", "--norc", "-c", script]
+    done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=True, timeout=60)
+    assert not done.stderr
+    return done.stdout.split()
+
+
+def test_a_shell_completes_commands_and_published_versions(
+    installed: dict[str, str], artifacts: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "model_artifacts"
+    copytree(artifacts, root, symlinks=True)
+    versions = {bundle.read(root / "current").manifest.version, another(root).manifest.version}
+    assert completed("bodyregion s", installed, tmp_path) == ["serve"]
+    assert set(completed("bodyregion use ''", installed, tmp_path)) == versions
+    assert set(completed(f"bodyregion use --root {root} ''", installed, tmp_path / "bin")) == versions
+
+
+def test_completion_is_offered_for_the_installed_command_only() -> None:
+    """For `python -m app` it would complete what follows every other python as well."""
+    for module in ("app", "training"):
+        assert "--install-completion" not in run(module, "--help").stdout

@@ -1,0 +1,155 @@
+"""What the documents say can be done can be done: every command in them is run, here or where this file says."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.running import ROOT, Server, run
+from training import phantoms
+
+PLACES = ("*.md", "training/*.md", "tests/*/*.md", "deploy/**/*.md")
+DOCUMENTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for place in PLACES
+    for path in sorted(ROOT.glob(place))
+    if path.name != "CHANGELOG.md"  # which tells of what was
+}
+ADDRESS = "http://127.0.0.1:8000"
+
+HERE = {  # run in a folder with some pictures and the committed bundles, with what is then to be read
+    f"curl -F file=@hand.jpeg {ADDRESS}/predict": '"label":"Hand"',
+    f"curl --data-binary @hand.jpeg -H 'Content-Type: image/jpeg' {ADDRESS}/predict": '"label":"Hand"',
+    "python -m app classify archive/ 'more/*.zip' --out table.csv --report page.html": r"files +2\b",
+    "python -m app bundles": "mednist-0d35cfaf2f4e",
+    "python -m app check": "is sound",
+    "python -m app use 0d35cfaf2f4e": "mednist-0d35cfaf2f4e is now current.",
+    "make help": "make serve ",
+}
+SERVE = "tests/app/test_operations.py: test_make_serve_prints_its_address_when_ready"
+EVALUATE = "tests/training/test_robust.py: test_evaluate_prints_every_figure_beside_the_article"
+ROBUST = "tests/training/test_robust.py: test_a_robust_bundle_publishes_every_figure_and_a_card_that_names_the_worst"
+ELSEWHERE = {  # run by another, with other pictures and folders
+    "make serve": SERVE,
+    "make serve PORT=8000": SERVE,
+    "make test": ".ci/run: make test",
+    "make check": ".ci/run: make check",
+    "make train": ROBUST,
+    'make train ARGS="--seed 1 --external folder"': ROBUST,
+    'make train ARGS="--seed 1"': "tests/faults/test_training_faults.py: test_two_trainings_at_once_both_publish",
+    'make train ARGS="--preset article"': "tests/training/test_training.py: "
+    "test_a_run_publishes_a_bundle_with_everything_it_promises",
+    'make train ARGS="--data my_pictures"': "tests/training/test_source.py: test_a_download_trains_like_a_folder",
+    'make train ARGS="--extra more_pictures"': "tests/training/test_robust.py: "
+    "test_extra_pictures_join_their_class_a_new_class_or_the_strangers",
+    'make train ARGS="split --out laid_out"': "tests/training/test_split.py: "
+    "test_the_command_lays_out_three_folders_that_share_nothing",
+    'make train ARGS="evaluate --external folder"': EVALUATE,
+    "make train ARGS=robustness": EVALUATE,
+}
+BY_HAND = {  # before a release, and why not by a test
+    "make test-slow": "takes minutes",
+    "make fix": "changes files",
+    "make lock": "changes files, and asks the package index",
+    "make audit": "asks a database of vulnerabilities",
+    "make sbom": "installs tools from the package index",
+    "make image-check": "needs root and downloads a Debian",
+    "make bench": "takes an hour of a quiet machine",
+}
+
+
+def commands(text: str) -> list[str]:
+    """The lines of the fenced shell blocks, without what is said about them."""
+    blocks = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", "").splitlines()
+    return [line for line in (re.sub(r"(^|\s+)#\s.*", "", line).strip() for line in lines) if line]
+
+
+COMMANDS = {command for text in DOCUMENTS.values() for command in commands(text)}
+
+
+def test_every_command_is_run_by_somebody() -> None:
+    assert {*HERE, *ELSEWHERE, *BY_HAND} == COMMANDS
+
+
+@pytest.mark.parametrize("where", sorted({*ELSEWHERE.values()}))
+def test_whoever_is_said_to_run_a_command_is_there(where: str) -> None:
+    file, name = where.split(": ")
+    assert re.search(rf"^(def )?{name}\b", (ROOT / file).read_text(), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a reader of the documents has around."""
+    root = tmp_path_factory.mktemp("sandbox")
+    shutil.copytree(ROOT / "model_artifacts", root / "model_artifacts", symlinks=True)
+    shutil.copy(ROOT / "Makefile", root)
+    phantoms.write_data_set(root / "drawn", ["Hand"], count=1, seed=3)
+    [drawn] = (root / "drawn" / "Hand").iterdir()
+    Image.open(drawn).save(root / "hand.jpeg", quality=95)
+    for folder in ("archive", "more"):
+        (root / folder).mkdir()
+    shutil.copy(drawn, root / "archive")
+    with zipfile.ZipFile(root / "more" / "older.zip", "w") as packed:
+        packed.write(drawn, "1/hand.png")
+    return root
+
+
+@pytest.mark.parametrize("command", HERE)
+def test_a_command_does_what_is_said(command: str, sandbox: Path, server: Server) -> None:
+    if command.startswith("curl") and not shutil.which("curl"):
+        pytest.skip("there is no curl here")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", command.replace(ADDRESS, server.address)],
+        cwd=sandbox,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(HERE[command], done.stdout)
+
+
+@pytest.mark.parametrize("command", sorted(command for command in COMMANDS if command.startswith("make ")))
+def test_make_and_training_know_every_word_of_a_command(command: str) -> None:
+    words = shlex.split(command)[1:]
+    shown = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    for line in shown.stdout.splitlines():
+        if " -m training" in line:
+            done = run(*shlex.split(line)[2:], "--help")
+            assert done.returncode == 0, done.stderr
+
+
+def test_every_target_is_explained_and_every_target_named_is_there() -> None:
+    phony = set(re.findall(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split())
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^make (\S+) +\S", shown, re.MULTILINE)) == phony
+    spans = [span for text in DOCUMENTS.values() for span in re.findall(r"`(make [^`]+)`", text)]
+    named = {word for span in [*spans, *COMMANDS] if span.startswith("make ") for word in shlex.split(span)[1:]}
+    assert {word for word in named if "=" not in word} <= phony
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_a_document_points_at_is_there(document: str) -> None:
+    text = DOCUMENTS[document]
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    assert [link for link in links if not (ROOT / document).parent.joinpath(link).exists()] == []
+    paths = re.findall(r"`((?:app|training|tests|deploy)/[\w./-]+)`", text)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    modules = re.findall(r"python -m ([\w.]*\w)", text)
+    assert [module for module in modules if not find_spec(module)] == []
+
+
+def test_the_readme_stays_within_150_lines() -> None:
+    assert DOCUMENTS["README.md"].count("\n") <= 150

@@ -38,22 +38,21 @@ def test_help_tells_every_command_in_a_sentence_and_every_exit_code() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "words"),
     [
-        (["sevre"], "No such command 'sevre'. Did you mean 'serve'?"),
-        (["use"], "Missing argument 'VERSION'."),
-        (["check", "one", "two"], "Got unexpected extra argument (two)"),
-        (["serve", "--port", "high"], "Invalid value for '--port': 'high' is not a valid integer."),
-        (["serve", "--port", "99999"], "BODYREGION_PORT: Input should be less than or equal to 65535."),
-        (["classify", ".", "--out", "t.csv", "--workers", "0"], "Invalid value for '--workers': 0 is not in the range"),
-        (["bundles", "--root", "nowhere"], "Invalid value for '--root': Directory 'nowhere' does not exist."),
+        (["sevre"], ["sevre", "Did you mean 'serve'?"]),
+        (["use"], ["argument", "'version'"]),
+        (["check", "one", "two"], ["extra argument", "two"]),
+        (["serve", "--port", "high"], ["'--port'", "integer"]),
+        (["serve", "--port", "99999"], ["BODYREGION_PORT", "65535"]),
+        (["classify", ".", "--out", "t.csv", "--workers", "0"], ["'--workers'", "1"]),
+        (["bundles", "--root", "nowhere"], ["'--root'", "'nowhere' does not exist."]),
     ],
 )
-def test_wrong_use_is_one_sentence_and_code_2(arguments: list[str], sentence: str) -> None:
+def test_wrong_use_is_one_sentence_and_code_2(arguments: list[str], words: list[str]) -> None:
     done = run("app", *arguments)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {sentence}")
-    assert done.stderr.count("\n") == 1
+    assert re.fullmatch(rf"error: .*{'.*'.join(map(re.escape, words))}.*\n", done.stderr)
     assert not done.stdout
 
 

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from app.api.schemas import Health, ModelInfo
 from app.api.service import service_of
+from app.model.reference import reference
 from app.model.verdict import model_ref
 
 router = APIRouter(tags=["operations"])
@@ -36,4 +37,4 @@ async def model(request: Request) -> dict[str, object]:
     service = service_of(request)
     manifest = service.bundle.manifest
     fields = manifest.model_dump(include={"name", "version", "classes", "input", "metrics", "ood", "data", "training"})
-    return fields | {"card": service.bundle.card}
+    return fields | {"reference": reference(manifest), "card": service.bundle.card}

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from math import nan
 from random import getrandbits
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -16,6 +17,7 @@ from app.api import security
 from app.api.errors import answer
 from app.api.limits import STAGES, Timing
 from app.model.manifest import Manifest
+from app.model.reference import reference
 
 PREFIX = "bodyregion_"
 CONFIDENCE = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1)
@@ -55,6 +57,12 @@ class Metrics:
         self.queue_depth = self._gauge("queue_depth", "Requests between body and answer.")
         self.model_info = self._gauge("model_info", "Workers that serve this bundle.", "name", "version")
         self.reloads = self._counter("model_reloads", "Changes of bundle while serving.", "result")
+        for result in ("done", "refused"):  # from zero on, or a first one would be no increase
+            self.reloads.labels(result)
+        last = "livemostrecent"  # of the workers, when they change over one after another
+        self.class_share = self._gauge("reference_class_share", "Of the bundle's own test split.", "label", mode=last)
+        self.accepted = self._gauge("reference_acceptance", "Share of the bundle's own test split.", mode=last)
+        self.certainty = self._gauge("reference_confidence", "Mean over the bundle's own test split.", mode=last)
 
     def exposition(self) -> bytes:
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
@@ -76,6 +84,16 @@ class Metrics:
         if old:
             self.model_info.labels(old.name, old.version).set(0)
         self.model_info.labels(new.name, new.version).set(1)
+        self._expects(old, new)
+
+    def _expects(self, old: Manifest | None, new: Manifest) -> None:
+        """What the new bundle's test split gave; not a number where that is not known."""
+        found = reference(new)
+        shares = dict.fromkeys(old.classes, 0.0) if old else {}
+        for label, share in (shares | (found.class_share if found else {})).items():
+            self.class_share.labels(label).set(share)
+        self.accepted.set(nan if found is None or found.accepted is None else found.accepted)
+        self.certainty.set(found.confidence if found else nan)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(PREFIX + name, text, labels, registry=self._registry)
@@ -83,8 +101,10 @@ class Metrics:
     def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(PREFIX + name, text, labels, buckets=buckets, registry=self._registry)
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode="livesum")
+    def _gauge(
+        self, name: str, text: str, *labels: str, mode: Literal["livesum", "livemostrecent"] = "livesum"
+    ) -> Gauge:
+        return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode=mode)
 
 
 class Observed:

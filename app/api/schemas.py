@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.model.manifest import Input, Metric, Ood
+from app.model.reference import Reference
 
 
 class _Shape(BaseModel):
@@ -98,7 +99,7 @@ class Health(_Shape):
 
 
 class ModelInfo(_Shape):
-    """What bundle.json says, and the card."""
+    """What bundle.json says, the test split to hold the series of /metrics against, and the card."""
 
     name: str
     version: str
@@ -108,4 +109,5 @@ class ModelInfo(_Shape):
     ood: Ood | None
     data: dict[str, JsonValue]
     training: dict[str, JsonValue]
+    reference: Reference | None = Field(description="null where the bundle was never scored")
     card: str

@@ -1,0 +1,34 @@
+"""What a bundle's own test split gave, to hold against what the service is asked."""
+
+from pydantic import BaseModel, Field
+
+from app.model.manifest import Manifest
+
+
+class Reference(BaseModel):
+    """Shares of the test split; `confidence` lies within `test_calibration_error` of the true mean."""
+
+    pictures: int
+    class_share: dict[str, float] = Field(examples=[{"Hand": 0.17, "HeadCT": 0.83}])
+    accepted: float | None = Field(description="null where the bundle cannot tell strangers")
+    confidence: float
+
+
+def reference(manifest: Manifest) -> Reference | None:
+    """None where the bundle was never scored.
+
+    The mean confidence is not among a bundle's figures, but differs from the share right by less than the calibration
+    error: that is the mean of the bins' absolute differences, of which this is the mean.
+    """
+    figures = manifest.metrics
+    if "test_accuracy" not in figures:
+        return None
+    recalls = {name: figures.get(f"test_recall_{name}") for name in manifest.classes}
+    counts = {name: recall.n for name, recall in recalls.items() if recall}
+    pictures, accepted = figures["test_accuracy"].n, figures.get("test_accepted")
+    return Reference(
+        pictures=pictures,
+        class_share={name: count / pictures for name, count in counts.items()},
+        accepted=accepted.value if accepted else None,
+        confidence=figures["test_accuracy"].value,
+    )

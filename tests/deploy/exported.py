@@ -16,13 +16,15 @@ from training import phantoms
 CURRENT = ROOT / "model_artifacts" / "current"
 NOISE = phantoms.png(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8))  # none of the classes
 
+HAND = phantoms.png(phantoms.draw("Hand", np.random.default_rng(12345)))
+
 Series = dict[str, dict[str, set[str]]]  # the values of each label, by name
 
 
 @contextmanager
 def asked(base: Path) -> Iterator[Server]:
     """Two workers on a bundle that was refused and taken over once, after one request of each kind."""
-    bundle, limits = base / "bundle", {"BODYREGION_MAX_UPLOAD_BYTES": "100000", "BODYREGION_DRAIN_SECONDS": "60"}
+    bundle, limits = base / "bundle", {"BODYREGION_MAX_UPLOAD_BYTES": "100000", "BODYREGION_DRAIN_SECONDS": "600"}
     bundle.symlink_to(CURRENT.resolve())
     with serving(bundle, base / "log", BODYREGION_WORKERS="2", **limits) as server:
         with server.client() as client:
@@ -32,12 +34,11 @@ def asked(base: Path) -> Iterator[Server]:
 
 
 def _ask(client: httpx2.Client) -> None:
-    hand = phantoms.png(phantoms.draw("Hand", np.random.default_rng(12345)))
-    kinds = {hand: 200, NOISE: 200, hand[:-20]: 400, b"text": 415, b"": 422, bytes(200_000): 413}
+    kinds = {HAND: 200, NOISE: 200, HAND[:-20]: 400, b"text": 415, b"": 422, bytes(200_000): 413}
     for data, status in kinds.items():
         assert client.post("/predict", files={"file": data}).status_code == status
-    assert client.post("/predict/batch", files=[("files", hand), ("files", NOISE)]).status_code == 200
-    assert client.post("/explain", files={"file": hand}).status_code == 200
+    assert client.post("/predict/batch", files=[("files", HAND), ("files", NOISE)]).status_code == 200
+    assert client.post("/explain", files={"file": HAND}).status_code == 200
     for route in ("/health", "/readyz", "/livez", "/model", "/metrics", "/docs"):
         assert client.get(route).status_code == 200
     assert client.get("/nowhere").status_code == 404
@@ -59,7 +60,7 @@ def _both(server: Server, said: str) -> bool:
 
 
 def series(server: Server) -> Series:
-    """What /metrics has, the refusal of a probe while leaving included."""
+    """What /metrics has, the refusal of a probe while leaving included; the service has minutes to do that."""
     server.process.terminate()
     with server.client() as client:
         wait_until(lambda: client.get("/readyz").status_code == 503)

@@ -36,6 +36,8 @@ REASONS = {
     504: "deadline",
 }
 
+Mode = Literal["livesum", "livemostrecent"]  # how the gauges of all workers become one
+
 router = APIRouter(tags=["operations"])
 log = structlog.get_logger()
 
@@ -59,7 +61,7 @@ class Metrics:
         self.reloads = self._counter("model_reloads", "Changes of bundle while serving.", "result")
         for result in ("done", "refused"):  # from zero on, or a first one would be no increase
             self.reloads.labels(result)
-        last = "livemostrecent"  # of the workers, when they change over one after another
+        last: Mode = "livemostrecent"  # of the workers, when they change over one after another
         self.class_share = self._gauge("reference_class_share", "Of the bundle's own test split.", "label", mode=last)
         self.accepted = self._gauge("reference_acceptance", "Share of the bundle's own test split.", mode=last)
         self.certainty = self._gauge("reference_confidence", "Mean over the bundle's own test split.", mode=last)
@@ -101,9 +103,7 @@ class Metrics:
     def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(PREFIX + name, text, labels, buckets=buckets, registry=self._registry)
 
-    def _gauge(
-        self, name: str, text: str, *labels: str, mode: Literal["livesum", "livemostrecent"] = "livesum"
-    ) -> Gauge:
+    def _gauge(self, name: str, text: str, *labels: str, mode: Mode = "livesum") -> Gauge:
         return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode=mode)
 
 

@@ -17,8 +17,8 @@ class Reference(BaseModel):
 def reference(manifest: Manifest) -> Reference | None:
     """None where the bundle was never scored.
 
-    The mean confidence is not among a bundle's figures, but differs from the share right by less than the calibration
-    error: that is the mean of the bins' absolute differences, of which this is the mean.
+    The mean confidence is not among a bundle's figures, but differs from the share right by no more than the calibration
+    error, which is the mean of such differences, bin by bin and without their signs.
     """
     figures = manifest.metrics
     if "test_accuracy" not in figures:

@@ -26,7 +26,7 @@ def watching(address: str, folder: Path, base: Path) -> Iterator[Found]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ["--config.file", base / "prometheus.yml", "--storage.tsdb.path", base / "data"]
+    options = [f"--config.file={base / 'prometheus.yml'}", f"--storage.tsdb.path={base / 'data'}"]
     with (base / "log").open("wb") as log:
         process = subprocess.Popen(
             ["prometheus", *options, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log

@@ -1,5 +1,6 @@
 """The manifests are what Kubernetes takes, and agree with the service that they start."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ from app.settings import PREFIX, Settings
 from tests.running import ROOT, run, serving
 
 FOLDER = ROOT / "deploy" / "kubernetes"
+README = (ROOT / "deploy" / "README.md").read_text()
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
 MANIFESTS = [yaml.safe_load((FOLDER / name).read_text()) for name in KUSTOMIZATION["resources"]]
 BY_KIND: dict[str, dict[str, Any]] = {manifest["kind"]: manifest["spec"] for manifest in MANIFESTS}
@@ -51,6 +53,19 @@ def test_kustomize_builds_it_with_and_without_keys(tmp_path: Path) -> None:
         assert run("kubernetes_validate", "--strict", "-k", NEWEST, tmp_path / f"{folder}.yaml").returncode == 0
         assert ("BODYREGION_API_KEYS" in built.stdout) == (folder == "guarded")
         assert built.stdout.count("name: TMPDIR") == 1
+
+
+@pytest.mark.parametrize("command", re.findall(r"kubectl (set [^`\n]+)", README))
+def test_the_commands_for_another_bundle_change_the_manifest(command: str) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is missing")
+    *words, resource, change = command.split()
+    assert resource == "deployment/bodyregion"
+    local = ["kubectl", *words, "--local", "-f", FOLDER / "deployment.yaml", "-o", "yaml", change]
+    changed = subprocess.run(local, capture_output=True, text=True, check=True).stdout
+    value = change.partition("=")[2]
+    assert value in changed
+    assert not value.startswith("model_artifacts/") or (ROOT / value / "bundle.json").exists()
 
 
 def test_the_pod_starts_with_its_settings_and_answers_its_probes(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_every_alert_says_what_it_means_and_what_to_do_and_is_tried(alert: str) 
     said = ALERTS[alert]["annotations"]
     assert set(said) == {"summary", "meaning", "action"}
     assert all(text.endswith(".") for text in said.values())
+    assert set(re.findall(r"\$labels\.(\w+)", " ".join(said.values()))) <= grouped(ALERTS[alert]["expr"])
     assert any(f'alertname="{alert}"' in case.read_text() for case in CASES)
     assert f"`{alert}`" in (ROOT / "deploy" / "README.md").read_text()
 

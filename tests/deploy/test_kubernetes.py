@@ -61,7 +61,7 @@ def test_the_commands_for_another_bundle_change_the_manifest(command: str) -> No
         pytest.skip("kubectl is missing")
     *words, resource, change = command.split()
     assert resource == "deployment/bodyregion"
-    local = ["kubectl", *words, "--local", "-f", FOLDER / "deployment.yaml", "-o", "yaml", change]
+    local = ["kubectl", *words, "--local", "-f", str(FOLDER / "deployment.yaml"), "-o", "yaml", change]
     changed = subprocess.run(local, capture_output=True, text=True, check=True).stdout
     value = change.partition("=")[2]
     assert value in changed

@@ -9,7 +9,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 
 from app import imaging
-from app.api import errors, explain, health, metrics, predict, security
+from app.api import errors, explain, health, metrics, page, predict, security
 from app.api.limits import Budget, Limits, Turnstile
 from app.api.reload import Reload
 from app.api.service import Service
@@ -51,11 +51,12 @@ def create_app(settings: Settings) -> FastAPI:
         summary="Which body region a radiology picture shows. Not a medical device.",
         version="1",
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's own would come from elsewhere; ours is in `page`
         redoc_url=None,
         redirect_slashes=False,  # the redirection would repeat the Host header and the query
     )
     errors.install(app)
-    for part in (predict, explain, health, metrics):
+    for part in (predict, explain, health, metrics, page):
         app.include_router(part.router)
     app.add_middleware(Turnstile, routes={route.path for part in (predict, explain) for route in part.router.routes})
     security.install(app, settings.api_keys, settings.cors_origins)

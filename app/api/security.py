@@ -13,32 +13,33 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.errors import MEDIA_TYPE, KeyNeeded, answer
 
 HEADER = "X-API-Key"
-DOCS = "/docs"
-OPEN = {"/", "/health", "/livez", "/readyz", DOCS, "/openapi.json"}  # the page, the probes, and what /docs reads
-OPEN_BELOW = "/v2/health/"
+PAGE, DOCS, ASSETS = "/", "/docs", "/web/"  # for people, and what both pages are made of
+OPEN = {PAGE, "/health", "/livez", "/readyz", DOCS, "/openapi.json"}  # the probes too, and what /docs reads
+OPEN_BELOW = (ASSETS, "/v2/health/")
 
 Headers = list[tuple[bytes, bytes]]
 
 
-def _headers(policy: str) -> Headers:
+def _headers(cache: str, policy: str) -> Headers:
     return [
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"no-referrer"),
-        (b"cache-control", b"no-store"),
+        (b"cache-control", cache.encode()),
         (b"content-security-policy", f"default-src 'none'; frame-ancestors 'none'{policy}".encode()),
     ]
 
 
-EVERYWHERE = _headers("")
-ON_DOCS = _headers(  # what FastAPI's page loads
-    "; script-src https://cdn.jsdelivr.net 'unsafe-inline'; style-src https://cdn.jsdelivr.net 'unsafe-inline'"
-    "; img-src https://fastapi.tiangolo.com data:; connect-src 'self'"
+EVERYWHERE = _headers("no-store", "")
+ON_PAGES = _headers(  # which may be kept, if asked about each time; pictures are shown from memory
+    "no-cache",
+    "; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'"
+    "; base-uri 'none'; form-action 'none'",
 )
 
 
 def headers(path: str) -> Headers:
     """What an answer from `path` tells a browser, whatever else it says."""
-    return ON_DOCS if path == DOCS else EVERYWHERE
+    return ON_PAGES if path in (PAGE, DOCS) or path.startswith(ASSETS) else EVERYWHERE
 
 
 def install(app: FastAPI, keys: Sequence[SecretStr], origins: Sequence[str]) -> None:

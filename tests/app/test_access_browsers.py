@@ -24,12 +24,17 @@ def test_no_other_origin_may(stranger: httpx2.Client, client: httpx2.Client) -> 
         assert "access-control-allow-origin" not in refused.headers
 
 
-@pytest.mark.parametrize("route", ["/health", "/model", "/metrics", "/openapi.json", "/predict", "/nowhere", "/docs"])
-def test_browsers_are_told_to_run_nothing_keep_nothing_and_tell_nobody(client: httpx2.Client, route: str) -> None:
+PAGES = ["/", "/docs", "/web/page.js"]
+
+
+@pytest.mark.parametrize("route", ["/health", "/model", "/metrics", "/openapi.json", "/predict", "/nowhere", *PAGES])
+def test_browsers_are_told_to_run_only_ours_keep_nothing_and_tell_nobody(client: httpx2.Client, route: str) -> None:
     headers = client.get(route).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
-    assert headers["cache-control"] == "no-store"
+    assert headers["cache-control"] == ("no-cache" if route in PAGES else "no-store")
     policy = headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; frame-ancestors 'none'")
-    assert ("script-src" in policy) == (route == "/docs")
+    assert ("script-src 'self';" in policy) == (route in PAGES)
+    assert "unsafe" not in policy
+    assert "http" not in policy

@@ -10,7 +10,7 @@ from app.settings import SettingsError
 from tests.app.guarded import KEYS, MARKER, raw
 from tests.running import Server, run, serving, wait_until
 
-OPEN = ["/health", "/livez", "/readyz", "/docs", "/openapi.json"]
+OPEN = ["/", "/web/page.js", "/health", "/livez", "/readyz", "/docs", "/openapi.json"]
 GUARDED = ["/model", "/metrics", "/predict", "/no/such/route"]
 
 
@@ -36,7 +36,9 @@ def test_probes_and_documentation_stay_open(stranger: httpx2.Client, route: str)
     assert stranger.get(route).status_code == 200
 
 
-@pytest.mark.parametrize("route", ["/health/", "//health", "/health/../model", "/v2/health/../../model", "/HEALTH"])
+@pytest.mark.parametrize(
+    "route", ["/health/", "//health", "/health/../model", "/v2/health/../../model", "/web/../model", "/HEALTH"]
+)
 def test_a_path_that_resembles_an_open_one_opens_nothing(guarded: Server, route: str) -> None:
     assert status(guarded, f"GET {route} HTTP/1.1\r\nHost: here\r\n\r\n") in (401, 404)
 

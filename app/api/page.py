@@ -1,0 +1,53 @@
+"""The page at `/`, the OpenAPI page at `/docs`, and what both are made of. Nothing comes from anywhere else."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from app.api.security import ASSETS, DOCS, PAGE
+from app.api.service import service_of
+
+WEB = Path(__file__).parent.parent / "web"
+SWAGGER = ("fastapi_offline", "static")  # of that package Swagger UI's files are wanted, not the code
+
+router = APIRouter(include_in_schema=False)
+files = StaticFiles(directory=WEB, packages=[SWAGGER])
+
+
+@router.get(PAGE)
+async def page(request: Request) -> Response:
+    return await files.get_response("index.html", request.scope)
+
+
+@router.get(DOCS)
+async def docs(request: Request) -> Response:
+    return await files.get_response("docs.html", request.scope)
+
+
+@router.get(ASSETS + "examples")
+async def examples(request: Request) -> list[str]:
+    """The names of the pictures drawn for the bundle in use."""
+    return [golden.file for golden in service_of(request).bundle.manifest.golden]
+
+
+@router.get(ASSETS + "examples/{name:path}")
+def example(request: Request, name: str) -> Response:
+    """One of them. Raises HTTPException for any other name, and where the file is gone or was altered."""
+    bundle = service_of(request).bundle
+    if name not in {golden.file for golden in bundle.manifest.golden}:
+        raise HTTPException(404)
+    try:
+        content = bundle.path(name).read_bytes()
+    except OSError as error:
+        raise HTTPException(404) from error
+    if sha256(content).hexdigest() != bundle.manifest.files[name]:
+        raise HTTPException(404)
+    return Response(content, media_type="image/png")
+
+
+@router.get(ASSETS + "{name}")
+async def asset(request: Request, name: str) -> Response:
+    return await files.get_response(name, request.scope)

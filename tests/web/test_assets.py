@@ -1,0 +1,68 @@
+"""What the page is made of, the drawn pictures it offers, and the page of the API."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.model import bundle
+from tests.running import Server, serving
+from tests.web.conftest import COMMITTED
+from tests.web.gestures import keep
+
+
+@pytest.fixture
+def asking(published: Server) -> Iterator[httpx2.Client]:
+    with published.client() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/web/page.js", "/web/style.css", "/web/swagger-ui-bundle.js"])
+def test_what_a_browser_has_it_need_not_fetch_again(asking: httpx2.Client, path: str) -> None:
+    first = asking.get(path)
+    assert (first.status_code, first.headers["cache-control"]) == (200, "no-cache")
+    again = asking.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_the_examples_are_the_golden_pictures_and_nothing_else(asking: httpx2.Client) -> None:
+    opened = bundle.read(COMMITTED)
+    names = asking.get("/web/examples").json()
+    assert names == [golden.file for golden in opened.manifest.golden]
+    for name in names:
+        assert asking.get(f"/web/examples/{name}").content == opened.path(name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("examples/bundle.json", "examples/model.keras", "examples/golden", "examples/", "examples//etc/passwd"),
+        *("examples/golden%2F..%2Fbundle.json", "examples/..%2Fpage.js", "..", "..%2Fmain.py", "%2E%2E/main.py", "."),
+        *("no.js", "x" * 5000, "page.js%00", "page.js/"),
+    ],
+)
+def test_no_other_file_is_given(published: Server, asking: httpx2.Client, path: str) -> None:
+    assert asking.get(f"/web/{path}").status_code == 404
+
+
+def test_an_example_that_was_altered_or_lost_is_not_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(COMMITTED.resolve(), folder)
+    altered, lost, *_ = [golden.file for golden in bundle.read(folder).manifest.golden]
+    with serving(folder, tmp_path / "log") as server, server.client() as client:
+        (folder / altered).write_bytes(b"something else")
+        (folder / lost).unlink()
+        assert [client.get(f"/web/examples/{name}").status_code for name in (altered, lost)] == [404, 404]
+
+
+def test_the_page_of_the_api_works_without_the_network(blank: Page, published: Server, screenshots: Path) -> None:
+    blank.goto(f"{published.address}/docs")
+    operation = blank.locator("#operations-operations-livez_livez_get")
+    operation.click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    expect(operation.locator(".live-responses-table .response-col_status").first).to_contain_text("200")
+    keep(blank, screenshots, "docs")

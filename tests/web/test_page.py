@@ -1,0 +1,227 @@
+"""The page in a browser: pictures in, answers out."""
+
+import base64
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import BrowserContext, Page, Route, expect
+
+from tests.dicoms import dicom
+from tests.running import Server, serving
+from tests.web.conftest import COMMITTED
+from tests.web.gestures import card, choose, column, drawn, drop, finished, keep
+from training import phantoms
+
+HAND = phantoms.draw("Hand", np.random.default_rng(12345))
+KEY = "drawn-for-this-test"
+CLASSES = ["AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"]
+COPY = """async (base64) => {
+    const bytes = Uint8Array.from(atob(base64), (each) => each.charCodeAt());
+    await navigator.clipboard.write([new ClipboardItem({"image/png": new Blob([bytes], {type: "image/png"})})]);
+}"""
+
+
+def test_a_dropped_picture_shows_what_the_service_answers(page: Page, published: Server) -> None:
+    hand = drawn("Hand")
+    drop(page, {"hand.png": hand})
+    finished(page)
+    with published.client() as client:
+        answer = client.post("/predict", content=hand).json()
+    told = card(page, "hand.png")
+    expect(told.locator(".label")).to_have_text(answer["label"])
+    assert told.locator(".bars li > span:first-child").all_inner_texts() == CLASSES
+    assert f"Accepted: strangeness {answer['ood_score']:.2f} of at most 0.50" in told.inner_text()
+    assert told.locator("img").evaluate("image => image.naturalWidth") == 64
+
+
+def test_a_copied_picture_can_be_pasted(page: Page, context: BrowserContext) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate(COPY, base64.b64encode(drawn("HeadCT")).decode())
+    page.keyboard.press("Control+V")
+    finished(page)
+    expect(page.locator("#cards .label")).to_have_text("HeadCT")
+
+
+def test_many_pictures_wait_their_turn_behind_a_progress_bar(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/predict", held.append)
+    drop(page, {f"{seed}.png": drawn("Hand", seed) for seed in range(12)})
+    expect(page.locator("#progress")).to_be_visible()
+    page.wait_for_timeout(300)
+    assert len(held) == 4
+    assert page.locator("#progress").evaluate("bar => [bar.value, bar.max]") == [0, 12]
+    page.unroute("**/predict")
+    for route in held:
+        route.continue_()
+    finished(page)
+    expect(page.locator("#status")).to_have_text("12 done.")
+    expect(page.locator("#progress")).to_be_hidden()
+    assert len(column(page, 1)) == 12
+
+
+def test_an_error_stands_in_words_beside_the_file_that_caused_it(page: Page, published: Server) -> None:
+    files = {"hand.png": drawn("Hand"), "notes.txt": b"no picture", "cut.png": drawn("Hand")[:900]}
+    choose(page, files)
+    with published.client() as client:
+        details = {
+            name: client.post("/predict", content=files[name]).json()["detail"] for name in files if name != "hand.png"
+        }
+    for name, detail in details.items():
+        expect(card(page, name).locator(".error")).to_have_text(detail)
+    expect(card(page, "hand.png").locator(".label")).to_have_text("Hand")
+    assert sorted(column(page, 2)) == sorted([*details.values(), "Hand"])
+    expect(page.locator("#status")).to_have_text("3 done, 2 of them with an error.")
+
+
+def test_a_stranger_is_none_of_the_six(page: Page, published: Server, screenshots: Path) -> None:
+    with published.client() as client:
+        names = client.get("/web/examples").json()
+        answers = [
+            client.post("/predict", content=client.get(f"/web/examples/{name}").content).json() for name in names
+        ]
+    page.get_by_role("button", name="Try them all").click()
+    finished(page)
+    assert sorted(column(page, 2)) == sorted(answer["label"] or "none of the six" for answer in answers)
+    assert None in [answer["label"] for answer in answers]
+    keep(page, screenshots, "examples")
+
+
+def test_one_example_is_one_click_away(page: Page) -> None:
+    page.get_by_role("button", name="Example 1", exact=True).click()
+    finished(page)
+    assert page.locator("#cards > li").count() == 1
+    expect(page.locator("#cards .label")).to_be_visible()
+
+
+def test_the_heat_map_comes_when_asked_for_and_goes_again(page: Page, screenshots: Path) -> None:
+    choose(page, {"hand.png": drawn("Hand")})
+    plain = card(page, "hand.png").locator("img").get_attribute("src")
+    button = page.get_by_role("button", name="Heat map of hand.png")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    heat = card(page, "hand.png").locator("img")
+    assert heat.get_attribute("src") != plain
+    assert heat.evaluate("async image => (await image.decode(), image.naturalWidth)") > 0
+    keep(page, screenshots, "heat")
+    button.click()
+    expect(heat).to_have_attribute("src", plain or "")
+
+
+def test_a_dicom_shows_whether_its_header_agrees(page: Page) -> None:
+    choose(
+        page,
+        {
+            "hand.dcm": dicom(HAND, Modality="CR", BodyPartExamined="HAND"),
+            "wrong.dcm": dicom(HAND, Modality="CR", BodyPartExamined="KNEE"),
+        },
+    )
+    expect(card(page, "hand.dcm")).to_contain_text("CR, HAND (agrees)")
+    expect(card(page, "wrong.dcm")).to_contain_text("CR, KNEE (contradicts)")
+    expect(card(page, "hand.dcm").locator(".unshown")).to_have_text("DCM")
+    page.get_by_role("button", name="Heat map of hand.dcm").click()
+    expect(card(page, "hand.dcm").locator("img")).to_be_visible()
+
+
+def test_text_from_elsewhere_stays_text(page: Page) -> None:
+    name = "<img src=x onerror=alert(1)>.dcm"
+    choose(page, {name: dicom(HAND, BodyPartExamined="<b>HAND</b>")})
+    expect(card(page, name)).to_contain_text("<b>HAND</b>")
+    assert page.locator("#cards b, #cards [onerror]").count() == 0
+    render = "async text => (await import('/web/markdown.js')).render(text, 2).map(each => each.textContent)"
+    assert page.evaluate(render, "# <b>Card</b>\n\n| <i>a</i> |\n|---|\n| 1 |") == ["<b>Card</b>", "<i>a</i>1"]
+
+
+def test_the_table_sorts_by_each_column_both_ways(page: Page) -> None:
+    choose(page, {f"{kind}{seed}.png": drawn(kind, seed) for kind in ("HeadCT", "Hand") for seed in (10, 9)})
+    head = page.get_by_role("columnheader", name="File")
+    head.get_by_role("button").click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    assert column(page, 1) == ["Hand9.png", "Hand10.png", "HeadCT9.png", "HeadCT10.png"]
+    head.get_by_role("button").click()
+    expect(head).to_have_attribute("aria-sort", "descending")
+    assert column(page, 1) == ["HeadCT10.png", "HeadCT9.png", "Hand10.png", "Hand9.png"]
+    page.get_by_role("button", name="Strangeness").click()
+    assert column(page, 4) == sorted(column(page, 4), key=float)
+    assert head.get_attribute("aria-sort") is None
+
+
+def test_the_csv_file_holds_what_the_service_said(page: Page, published: Server) -> None:
+    files = {"=1+1.png": drawn("Hand"), 'a,"b".txt': b"no picture", "head.png": drawn("HeadCT")}
+    choose(page, files)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
+        rows = {row["path"]: row for row in csv.DictReader(file)}
+    assert rows.keys() == {"'=1+1.png", 'a,"b".txt', "head.png"}
+    with published.client() as client:
+        answer = client.post("/predict", content=files["head.png"]).json()
+        detail = client.post("/predict", content=b"no picture").json()["detail"]
+    head = rows["head.png"]
+    assert (head["label"], head["accepted"], head["error"]) == ("HeadCT", "true", "")
+    assert [float(head[f"p_{name}"]) for name in CLASSES] == pytest.approx(list(answer["probabilities"].values()))
+    assert rows['a,"b".txt']["error"] == detail
+
+
+def test_a_full_service_is_asked_again(page: Page) -> None:
+    refusals = [{"status": 503, "headers": {"Retry-After": "1"}}]
+    page.route("**/predict", lambda route: route.fulfill(**refusals.pop()) if refusals else route.continue_())
+    choose(page, {"hand.png": drawn("Hand")})
+    assert refusals == []
+    expect(card(page, "hand.png").locator(".label")).to_have_text("Hand")
+
+
+def test_a_service_that_went_away_is_said_so(blank: Page, tmp_path: Path) -> None:
+    with serving(COMMITTED, tmp_path / "log") as server:
+        blank.goto(server.address)
+        blank.locator("#model").wait_for()
+        server.stop()
+    choose(blank, {"hand.png": drawn("Hand")})
+    expect(card(blank, "hand.png").locator(".error")).to_contain_text("The service did not take it")
+
+
+def test_the_page_asks_for_the_key_and_keeps_it_nowhere(blank: Page, tmp_path: Path, screenshots: Path) -> None:
+    with serving(COMMITTED, tmp_path / "log", BODYREGION_API_KEYS=KEY) as server:
+        blank.goto(server.address)
+        secret = blank.get_by_label("This service asks for a key")
+        expect(secret).to_be_focused()
+        keep(blank, screenshots, "key")
+        for typed in ("wrong", KEY):
+            secret.fill(typed)
+            secret.press("Enter")
+            expect(blank.locator("#refused") if typed == "wrong" else blank.locator("#model")).to_be_visible()
+        expect(secret).to_be_hidden()
+        choose(blank, {"hand.png": drawn("Hand")})
+        expect(card(blank, "hand.png").locator(".label")).to_have_text("Hand")
+        assert blank.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+
+
+def test_three_classes_and_a_model_without_evidence_do_as_well(blank: Page, server: Server) -> None:
+    blank.goto(server.address)
+    expect(blank.locator("#lede")).to_have_text(
+        "Tells AbdomenCT, Hand, HeadCT apart, or says that a picture is none of the three."
+    )
+    choose(blank, {"hand.png": drawn("Hand")})
+    told = card(blank, "hand.png")
+    expect(told).to_contain_text("This model cannot tell strangers.")
+    assert told.locator(".bars li").count() == 3
+    blank.get_by_role("button", name="Heat map of hand.png").click()
+    expect(told.locator(".error")).to_have_text("The model in use gives no evidence to explain with.")
+
+
+def test_the_model_its_limits_and_its_card_are_on_the_page(page: Page, published: Server) -> None:
+    with published.client() as client:
+        model = client.get("/model").json()
+    expect(page.locator("#facts")).to_contain_text(model["version"])
+    expect(page.get_by_text("Not a medical device.", exact=True).first).to_be_visible()
+    expect(page.locator("#limits li").first).to_be_visible()
+    page.get_by_text("The whole model card").click()
+    expect(page.locator("#card table").first).to_be_visible()
+
+
+def test_cleared_answers_are_gone(page: Page) -> None:
+    choose(page, {"hand.png": drawn("Hand"), "head.png": drawn("HeadCT")})
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#results")).to_be_hidden()
+    assert page.locator("#cards > li, #many tbody tr").count() == 0

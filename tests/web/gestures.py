@@ -9,6 +9,8 @@ from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from training import phantoms
 
+HAND = phantoms.draw("Hand", np.random.default_rng(12345))
+
 
 class Content(TypedDict):
     name: str

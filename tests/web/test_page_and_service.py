@@ -1,0 +1,82 @@
+"""How the page bears with its service: one at a time, full, gone, locked, or with another model."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page, Route, expect
+
+from tests.running import Server, serving
+from tests.web.conftest import COMMITTED
+from tests.web.gestures import card, choose, column, drawn, drop, finished, keep
+
+KEY = "drawn-for-this-test"
+
+
+def test_many_pictures_wait_their_turn_behind_a_progress_bar(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/predict", held.append)
+    drop(page, {f"{seed}.png": drawn("Hand", seed) for seed in range(12)})
+    expect(page.locator("#progress")).to_be_visible()
+    page.wait_for_timeout(300)
+    assert len(held) == 4
+    assert page.locator("#progress").evaluate("bar => [bar.value, bar.max]") == [0, 12]
+    page.unroute("**/predict")
+    for route in held:
+        route.continue_()
+    finished(page)
+    expect(page.locator("#status")).to_have_text("12 done.")
+    expect(page.locator("#progress")).to_be_hidden()
+    assert len(column(page, 1)) == 12
+
+
+def test_a_full_service_is_asked_again(page: Page) -> None:
+    asked: list[str] = []
+
+    def full_at_first(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            route.fulfill(status=503, headers={"Retry-After": "1"})
+        else:
+            route.continue_()
+
+    page.route("**/predict", full_at_first)
+    choose(page, {"hand.png": drawn("Hand")})
+    assert len(asked) == 2
+    expect(card(page, "hand.png").locator(".label")).to_have_text("Hand")
+
+
+def test_a_service_that_went_away_is_said_so(blank: Page, tmp_path: Path) -> None:
+    with serving(COMMITTED, tmp_path / "log") as server:
+        blank.goto(server.address)
+        blank.locator("#model").wait_for()
+        server.stop()
+    choose(blank, {"hand.png": drawn("Hand")})
+    expect(card(blank, "hand.png").locator(".error")).to_contain_text("The service did not take it")
+
+
+def test_the_page_asks_for_the_key_and_keeps_it_nowhere(blank: Page, tmp_path: Path, screenshots: Path) -> None:
+    with serving(COMMITTED, tmp_path / "log", BODYREGION_API_KEYS=KEY) as server:
+        blank.goto(server.address)
+        secret = blank.get_by_label("This service asks for a key")
+        expect(secret).to_be_focused()
+        keep(blank, screenshots, "key")
+        for typed in ("wrong", KEY):
+            secret.fill(typed)
+            secret.press("Enter")
+            expect(blank.locator("#refused") if typed == "wrong" else blank.locator("#model")).to_be_visible()
+        expect(secret).to_be_hidden()
+        choose(blank, {"hand.png": drawn("Hand")})
+        expect(card(blank, "hand.png").locator(".label")).to_have_text("Hand")
+        assert blank.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+
+
+def test_three_classes_and_a_model_without_evidence_do_as_well(blank: Page, server: Server) -> None:
+    blank.goto(server.address)
+    expect(blank.locator("#lede")).to_have_text(
+        "Tells AbdomenCT, Hand, HeadCT apart, or says that a picture is none of the three."
+    )
+    choose(blank, {"hand.png": drawn("Hand")})
+    told = card(blank, "hand.png")
+    expect(told).to_contain_text("This model cannot tell strangers.")
+    assert told.locator(".bars li").count() == 3
+    blank.get_by_role("button", name="Heat map of hand.png").click()
+    expect(told.locator(".error")).to_have_text("The model in use gives no evidence to explain with.")

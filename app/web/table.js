@@ -42,11 +42,11 @@ export function add(picture) {
   body.append(picture.row);
 }
 
-/** In the order that was asked for, if any; what has no value comes last. */
+/** In the order that was asked for, or else that of the files; what has no value comes last. */
 export function sort(pictures) {
-  if (!order) return;
-  const focused = document.activeElement;
-  body.append(...pictures.filter(({ row }) => row).sort(compare).map(({ row }) => row));
+  const [focused, judged] = [document.activeElement, pictures.filter(({ row }) => row)];
+  if (order) judged.sort(compare);
+  body.append(...judged.map(({ row }) => row));
   focused.focus();
 }
 

@@ -32,11 +32,13 @@ def drawn(kind: str, seed: int = 12345) -> bytes:
 
 def choose(page: Page, files: dict[str, bytes]) -> None:
     """Through the file dialogue, and wait for the answers."""
-    payloads: list[FilePayload] = [
-        {"name": name, "mimeType": "application/octet-stream", "buffer": content} for name, content in files.items()
-    ]
-    page.locator("#files").set_input_files(payloads)
+    page.locator("#files").set_input_files(payloads(files))
     finished(page)
+
+
+def payloads(files: dict[str, bytes]) -> list[FilePayload]:
+    """What a file dialogue is given."""
+    return [{"name": name, "mimeType": "", "buffer": content} for name, content in files.items()]
 
 
 def drop(page: Page, files: dict[str, bytes]) -> None:

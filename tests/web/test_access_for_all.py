@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.dicoms import dicom
-from tests.web.gestures import HAND, choose, column, drawn, finished, keep, tab_to
+from tests.web.gestures import HAND, choose, column, drawn, finished, keep, payloads, tab_to
 
 SOME = {
     "hand.png": drawn("Hand"),
@@ -46,9 +46,7 @@ def test_everything_can_be_done_by_keyboard(page: Page) -> None:
     with page.expect_file_chooser() as chooser:
         tab_to(page, page.locator("#files"))
         page.keyboard.press("Enter")
-    chooser.value.set_files(
-        [{"name": name, "mimeType": "", "buffer": SOME[name]} for name in ("head.png", "hand.png", "notes.txt")]
-    )
+    chooser.value.set_files(payloads({name: SOME[name] for name in ("head.png", "hand.png", "notes.txt")}))
     finished(page)
     tab_to(page, page.get_by_role("columnheader", name="File").get_by_role("button"))
     page.keyboard.press("Enter")

@@ -88,8 +88,16 @@ async function offerExamples() {
 }
 
 async function example(paths) {
-  const contents = await Promise.all(paths.map(async (path) => (await ask(path)).blob()));
-  await take(contents.map((content, at) => new File([content], `example-${paths[at].split("/").at(-1)}`)));
+  find("missing").textContent = "";
+  try {
+    await take(await Promise.all(paths.map(fetched)));
+  } catch (error) {
+    find("missing").textContent = error.message;
+  }
+}
+
+async function fetched(path) {
+  return new File([await (await ask(path)).blob()], `example-${path.split("/").at(-1)}`);
 }
 
 function listen() {

@@ -4,6 +4,7 @@ import base64
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
@@ -93,10 +94,12 @@ def test_a_dicom_shows_whether_its_header_agrees(page: Page) -> None:
         {
             "hand.dcm": dicom(HAND, Modality="CR", BodyPartExamined="HAND"),
             "wrong.dcm": dicom(HAND, Modality="CR", BodyPartExamined="KNEE"),
+            "stack.dcm": dicom(np.stack([HAND, HAND, HAND]), Modality="CR"),
         },
     )
     expect(card(page, "hand.dcm")).to_contain_text("CR, HAND (agrees)")
     expect(card(page, "wrong.dcm")).to_contain_text("CR, KNEE (contradicts)")
+    expect(card(page, "stack.dcm")).to_contain_text("CR (nothing to compare); 64 × 64, the middle one of 3")
     expect(card(page, "hand.dcm").locator(".unshown")).to_have_text("DCM")
     page.get_by_role("button", name="Heat map of hand.dcm").click()
     expect(card(page, "hand.dcm").locator("img")).to_be_visible()

@@ -59,6 +59,8 @@ def test_a_service_that_went_away_is_said_so(blank: Page, tmp_path: Path) -> Non
         server.stop()
     choose(blank, {"hand.png": drawn("Hand")})
     expect(card(blank, "hand.png").locator(".error")).to_contain_text("The service did not take it")
+    blank.get_by_role("button", name="Try them all").click()
+    expect(blank.locator("#missing")).to_contain_text("The service did not take it")
 
 
 def test_the_page_asks_for_the_key_and_keeps_it_nowhere(blank: Page, tmp_path: Path, screenshots: Path) -> None:

@@ -9,7 +9,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 
 from app import imaging
-from app.api import errors, explain, health, metrics, page, predict, security
+from app.api import document, errors, explain, health, inference_v2, metrics, page, predict, security
 from app.api.limits import Budget, Limits, Turnstile
 from app.api.reload import Reload
 from app.api.service import Service
@@ -21,6 +21,9 @@ from app.model.bundle import Bundle
 from app.model.classifier import ready
 from app.settings import Settings, usable_cores
 
+JUDGING = {
+    route.path for part in (predict, explain, inference_v2) for route in part.router.routes if "POST" in route.methods
+}
 BODIES = 2  # largest requests whose bodies may be held at a time
 
 
@@ -53,12 +56,14 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own would come from elsewhere; ours is in `page`
         redoc_url=None,
+        generate_unique_id_function=document.operation_id,
         redirect_slashes=False,  # the redirection would repeat the Host header and the query
     )
     errors.install(app)
-    for part in (predict, explain, health, metrics, page):
+    for part in (predict, explain, inference_v2, health, metrics, page):
         app.include_router(part.router)
-    app.add_middleware(Turnstile, routes={route.path for part in (predict, explain) for route in part.router.routes})
+    document.install(app)
+    app.add_middleware(Turnstile, routes=JUDGING)
     security.install(app, settings.api_keys, settings.cors_origins)
     app.add_middleware(metrics.Observed, metrics=series)  # outermost, so that refusals are counted too
     return app

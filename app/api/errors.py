@@ -1,4 +1,6 @@
-"""Every refusal as problem+json (RFC 9457): one family of errors, each owning its status, and their handlers."""
+"""Every refusal as problem+json (RFC 9457), under /v2 as its protocol has it: one family of errors, each owning its
+status, and their handlers.
+"""
 
 import json
 from http import HTTPStatus
@@ -45,6 +47,10 @@ class KeyNeeded(ApiError):
     headers = {"www-authenticate": "ApiKey"}
 
 
+class NoModel(ApiError):
+    status = 404
+
+
 class TooSlow(ApiError):
     status = 408
     headers = {"connection": "close"}
@@ -85,24 +91,14 @@ class DeadlinePassed(ApiError):
 
 
 def problem(error: Exception, instance: str, request_id: str) -> dict[str, str | int]:
-    """The problem object of `error`; only our own sentences become its detail."""
+    """The problem object of `error`."""
     status = _status(error)
-    if isinstance(error, HTTPException):
-        detail = error.detail
-    elif isinstance(error, RequestValidationError):
-        detail = f"The parameter {error.errors()[0]['loc'][-1]} has a value it cannot have."
-    elif isinstance(error, QueueFull):
-        detail = "As many requests wait as may wait; try again shortly."
-    elif isinstance(error, ApiError | PictureError):
-        detail = str(error)
-    else:
-        detail = "The service failed; the request id finds it in the log."
     title = HTTPStatus(status).phrase if status != CLIENT_CLOSED_REQUEST else "Client Closed Request"
     return {
         "type": "about:blank",
         "title": title,
         "status": status,
-        "detail": detail,
+        "detail": _detail(error),
         "instance": instance,
         "request_id": request_id,
     }
@@ -115,13 +111,34 @@ def install(app: FastAPI) -> None:
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    status, content = _status(error), problem(error, _instance(request.scope), request.scope["request_id"])
+    status = _status(error)
     headers = getattr(error, "headers", None)
     if isinstance(error, QueueFull):
         headers = {"retry-after": str(error.seconds)}
     if status in (Busy.status, KeyNeeded.status) and not _short(request):
         headers = (headers or {}) | {"connection": "close"}  # the body is not wanted, and too long to read past
+    if in_protocol_v2(request.scope["path"]):
+        return Response(json.dumps({"error": _detail(error)}), status, headers, "application/json")
+    content = problem(error, _instance(request.scope), request.scope["request_id"])
     return Response(json.dumps(content), status, headers, MEDIA_TYPE)
+
+
+def in_protocol_v2(path: str) -> bool:
+    """Whether errors have the shape of the Open Inference Protocol there."""
+    return f"{path}/".startswith("/v2/")
+
+
+def _detail(error: Exception) -> str:
+    """One plain sentence, and always one of our own."""
+    if isinstance(error, HTTPException):
+        return error.detail
+    if isinstance(error, RequestValidationError):
+        return f"The parameter {error.errors()[0]['loc'][-1]} has a value it cannot have."
+    if isinstance(error, QueueFull):
+        return "As many requests wait as may wait; try again shortly."
+    if isinstance(error, ApiError | PictureError):
+        return str(error)
+    return "The service failed; the request id finds it in the log."
 
 
 def _instance(scope: Scope) -> str:

@@ -5,14 +5,17 @@ from time import monotonic
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from app.api.schemas import Health, ModelInfo
+from app.api.schemas import MODEL, Alive, Health, ModelInfo
 from app.api.service import service_of
 from app.model.reference import reference
 from app.model.verdict import model_ref
 
 router = APIRouter(tags=["operations"])
 
-UNREADY: dict[int | str, dict[str, object]] = {503: {"model": Health, "description": "Draining: send no more."}}
+DRAINING = {"application/json": {"example": {"status": "draining", "model": MODEL, "uptime_seconds": 86400.0}}}
+UNREADY: dict[int | str, dict[str, object]] = {
+    503: {"model": Health, "description": "Draining: send no more.", "content": DRAINING}
+}
 
 
 @router.get("/health", summary="Ready, and with which model", response_model=Health, responses=UNREADY)
@@ -27,7 +30,7 @@ async def health(request: Request) -> Response:
     return JSONResponse(content, 503, {"Retry-After": "1"}) if service.draining else JSONResponse(content)
 
 
-@router.get("/livez", summary="Liveness probe")
+@router.get("/livez", summary="Liveness probe", response_model=Alive)
 async def livez() -> dict[str, str]:
     return {"status": "ok"}
 

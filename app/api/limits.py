@@ -9,6 +9,7 @@ from types import TracebackType
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import Busy, DeadlinePassed, Encoded, Malformed, TooLarge, TooSlow, answer
@@ -35,18 +36,25 @@ class Turnstile:
     """ASGI middleware: refuses what `routes` would, before anything else looks at it, so that a refusal stays cheap."""
 
     def __init__(self, app: ASGIApp, routes: Collection[str]) -> None:
-        self.app, self.routes = app, routes
+        self.app, self.routes = app, {route for route in routes if "{" not in route}
+        self.templates = {route: compile_path(route)[0] for route in routes if "{" in route}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in self.routes:
+        if scope["type"] == "http" and (route := self._route(scope["path"])):
             try:
                 scope["app"].state.service.batcher.admit()
             except QueueFull as full:
-                scope["refused_route"] = scope["path"]
+                scope["refused_route"] = route
                 refusal = await answer(Request(scope, receive), full)
                 await refusal(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+    def _route(self, path: str) -> str | None:
+        """The guarded route that `path` belongs to, if any."""
+        if path in self.routes:
+            return path
+        return next((route for route, template in self.templates.items() if template.match(path)), None)
 
 
 @dataclass(slots=True)

@@ -38,6 +38,10 @@ REASONS = {
 
 Mode = Literal["livesum", "livemostrecent"]  # how the gauges of all workers become one
 
+EXPOSITION = {
+    "text/plain": {"schema": {"type": "string"}, "example": 'bodyregion_predictions_total{label="Hand"} 1.0\n'}
+}
+
 router = APIRouter(tags=["operations"])
 log = structlog.get_logger()
 
@@ -150,7 +154,7 @@ class Observed:
         say("request", id=scope["request_id"], method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
 
 
-@router.get("/metrics", response_class=Response, summary="Prometheus metrics")
+@router.get("/metrics", response_class=Response, responses={200: {"content": EXPOSITION}}, summary="Prometheus metrics")
 async def metrics(request: Request) -> Response:
     return Response(request.app.state.service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 

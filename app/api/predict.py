@@ -8,7 +8,8 @@ from fastapi.responses import JSONResponse
 from app.api import uploads
 from app.api.errors import problem
 from app.api.limits import Timing
-from app.api.schemas import Batch, Prediction, Problem
+from app.api.refusals import PICTURE, problems
+from app.api.schemas import Batch, Prediction
 from app.api.service import Service, service_of
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -27,25 +28,12 @@ MANY_FILES = {
     "required": ["files"],
     "properties": {"files": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}},
 }
-REFUSALS = {
-    400: "The picture or the request is damaged.",
-    408: "The body came too slowly.",
-    413: "Too many bytes, pixels or files.",
-    415: "Not a type that is read.",
-    422: "Understood, but no single picture that can be judged.",
-    503: "Full or leaving; see Retry-After.",
-    504: "The request's deadline passed.",
-}
-PROBLEMS: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
-    for status, text in REFUSALS.items()
-}
 
 Frames = Annotated[
     Literal["middle", "all"], Query(description="Of a picture with several: the middle one, or all, averaged and each.")
 ]
 
-router = APIRouter(tags=["prediction"], responses=PROBLEMS)
+router = APIRouter(tags=["prediction"], responses=problems(*PICTURE))
 
 
 @router.post(

@@ -1,11 +1,33 @@
 """The shapes of the answers, as the OpenAPI page shows them."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from app.model.manifest import Input, Metric, Ood
 from app.model.reference import Reference
+
+MODEL = {"name": "mednist", "version": "3f2a9c1d04be"}
+JUDGED = {
+    "label": "Hand",
+    "confidence": 0.9993,
+    "accepted": True,
+    "ood_score": 0.03,
+    "probabilities": {"Hand": 0.9993, "HeadCT": 0.0007},
+}
+PREDICTION = JUDGED | {"model": MODEL}
+EMPTY = {
+    "type": "about:blank",
+    "title": "Unprocessable Content",
+    "status": 422,
+    "detail": "The file is empty.",
+    "instance": "/predict/batch",
+    "request_id": "2f1c7d9e0a4b4c3f8e5d6a7b8c9d0e1f",
+}
+
+
+def _example(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 class _Shape(BaseModel):
@@ -15,8 +37,8 @@ class _Shape(BaseModel):
 class ModelRef(_Shape):
     """Which bundle answered."""
 
-    name: str = Field(examples=["mednist"])
-    version: str = Field(examples=["3f2a9c1d04be"])
+    name: str
+    version: str
 
 
 class Window(_Shape):
@@ -29,8 +51,8 @@ class Window(_Shape):
 class Dicom(_Shape):
     """What the header of a DICOM says. `agrees` is null where it names no body part that is understood."""
 
-    modality: str | None = Field(examples=["CR"])
-    body_part: str | None = Field(examples=["HAND"])
+    modality: str | None
+    body_part: str | None
     rows: int
     columns: int
     frames: int
@@ -41,15 +63,17 @@ class Dicom(_Shape):
 class Judged(_Shape):
     """What the model says. `accepted` and `ood_score` are null where the bundle cannot tell strangers."""
 
-    label: str | None = Field(examples=["Hand"])
-    confidence: float = Field(examples=[0.9993])
+    label: str | None
+    confidence: float
     accepted: bool | None
     ood_score: float | None
-    probabilities: dict[str, float] = Field(examples=[{"Hand": 0.9993, "HeadCT": 0.0007}])
+    probabilities: dict[str, float]
 
 
 class Prediction(Judged):
     """One picture's answer; `dicom` for a DICOM only, `frames` where all of them were asked for."""
+
+    model_config = _example(PREDICTION)
 
     model: ModelRef
     dicom: Dicom | None = None
@@ -59,18 +83,24 @@ class Prediction(Judged):
 class Explanation(Prediction):
     """A prediction, and for each class the evidence whose mean over the grid is its logit before temperature."""
 
-    explained: str = Field(examples=["Hand"])
-    evidence: dict[str, list[list[float]]] = Field(examples=[{"Hand": [[1.5, 9.2], [2.1, 8.8]]}])
+    model_config = _example(
+        PREDICTION | {"explained": "Hand", "evidence": {"Hand": [[1.5, 9.2]], "HeadCT": [[0.2, 1.9]]}}
+    )
+
+    explained: str
+    evidence: dict[str, list[list[float]]]
 
 
 class Problem(_Shape):
     """A refusal, RFC 9457."""
 
+    model_config = _example(EMPTY)
+
     type: str = "about:blank"
-    title: str = Field(examples=["Unsupported Media Type"])
-    status: int = Field(examples=[415])
+    title: str
+    status: int
     detail: str
-    instance: str = Field(examples=["/predict"])
+    instance: str
     request_id: str
 
 
@@ -89,10 +119,14 @@ class BatchEntry(_Shape):
 
 
 class Batch(_Shape):
+    model_config = _example({"results": [{"index": 0} | PREDICTION, {"index": 1, "error": EMPTY}]})
+
     results: list[BatchEntry]
 
 
 class Health(_Shape):
+    model_config = _example({"status": "ok", "model": MODEL, "uptime_seconds": 12.345})
+
     status: Literal["ok", "draining", "unhealthy"]
     model: ModelRef
     uptime_seconds: float
@@ -100,6 +134,19 @@ class Health(_Shape):
 
 class ModelInfo(_Shape):
     """What bundle.json says, the test split to hold the series of /metrics against, and the card."""
+
+    model_config = _example(
+        MODEL
+        | {
+            "classes": ["Hand", "HeadCT"],
+            "input": {"size": 64, "channels": 1, "resample": "squash-box"},
+            "metrics": {"accuracy": {"value": 0.998, "low": 0.997, "high": 0.999, "n": 5896}},
+            "ood": {"method": "free energy", "threshold": 0.5, "parameters": {}},
+            "data": {"source": "Medical MNIST"},
+            "training": {"preset": "robust"},
+            "card": "# mednist",
+        }
+    )
 
     name: str
     version: str
@@ -111,3 +158,9 @@ class ModelInfo(_Shape):
     training: dict[str, JsonValue]
     reference: Reference | None = Field(description="null where the bundle was never scored")
     card: str
+
+
+class Alive(_Shape):
+    model_config = _example({"status": "ok"})
+
+    status: Literal["ok"]

@@ -3,14 +3,14 @@
 import hmac
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any
 
 from fastapi import FastAPI, Request
 from pydantic import SecretStr
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.errors import MEDIA_TYPE, KeyNeeded, answer
+from app.api.errors import KeyNeeded, answer, in_protocol_v2
+from app.api.refusals import problems, protocol_errors
 
 HEADER = "X-API-Key"
 PAGE, DOCS, ASSETS = "/", "/docs", "/web/"  # for people, and what both pages are made of
@@ -84,12 +84,11 @@ def _document(app: FastAPI) -> None:
     """Say in the OpenAPI document which routes need a key."""
     schema = app.openapi()
     schema["components"]["securitySchemes"] = {"ApiKey": {"type": "apiKey", "in": "header", "name": HEADER}}
-    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    refused: dict[str, Any] = {"description": "The key is missing or wrong.", "content": problem}
     for path, operations in schema["paths"].items():
         for operation in () if _is_open(path) else operations.values():
             operation["security"] = [{"ApiKey": []}]
-            operation["responses"]["401"] = refused
+            refused = protocol_errors(401) if in_protocol_v2(path) else problems(401)
+            operation["responses"]["401"] = refused[401]
 
 
 def _digest(key: bytes) -> bytes:

@@ -94,6 +94,12 @@ class Service:
             parts = await asyncio.gather(*(self._part(batcher, part, visit) for part in _parts(files)))
         return [answer for part in parts for answer in part]
 
+    async def predict_pixels(self, inputs: Pixels, visit: Visit) -> list[dict[str, object] | Exception]:
+        """A prediction or its own error for each picture as the model takes it, (n, size, size, 1). Raises QueueFull."""
+        batcher = self._batcher(visit)
+        with batcher.place():
+            return await asyncio.gather(*(self._entry(batcher, (pixels, None), visit.timing) for pixels in inputs))
+
     def _batcher(self, visit: Visit) -> Batcher:
         """The one that answers this request from here on, should another bundle take over meanwhile."""
         visit.request.scope["model_version"] = self.bundle.manifest.version

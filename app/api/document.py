@@ -1,0 +1,25 @@
+"""The OpenAPI document, where FastAPI cannot see by itself what a route does."""
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from pydantic.json_schema import models_json_schema
+
+from app.api.protocol_schemas import InferError
+from app.api.schemas import Problem
+from app.api.tensors import InferRequest
+
+REFERENCE = "#/components/schemas/{model}"
+
+
+def operation_id(route: APIRoute) -> str:
+    """The words of its path, which become the name of a function in a generated client."""
+    words = [part for part in route.path.split("/") if part and not part.startswith("{")]
+    return "_".join(words) or route.name
+
+
+def install(app: FastAPI) -> None:
+    """Describe the bodies that are not parsed by FastAPI, and the refusals. The routes must be there already."""
+    described = models_json_schema(
+        [(shape, "validation") for shape in (InferRequest, InferError, Problem)], ref_template=REFERENCE
+    )
+    app.openapi()["components"]["schemas"] |= described[1]["$defs"]

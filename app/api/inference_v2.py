@@ -1,0 +1,161 @@
+"""/v2: the Open Inference Protocol, for the clients of KServe, Triton and Seldon."""
+
+from typing import Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+
+from app.api import model_tensors, tensors
+from app.api.errors import ApiError, Busy, NoModel
+from app.api.limits import Visit
+from app.api.model_tensors import Answer
+from app.api.protocol_schemas import InferResponse, Live, ModelMetadata, ModelReady, Ready, ServerMetadata
+from app.api.refusals import PICTURE, protocol_errors
+from app.api.service import Service, service_of
+from app.imaging import PictureError, Pixels
+from app.model.manifest import Manifest
+
+MODEL = "/v2/models/{name}"
+VERSION = MODEL + "/versions/{version}"
+EXTENSIONS = ["binary_tensor_data", "classification"]
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+INFER: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}, "example": tensors.EXAMPLE},
+            "application/octet-stream": BINARY,
+        },
+    }
+}
+INFERRED: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": BINARY}}}
+
+
+def _parameters(**examples: str) -> dict[str, Any]:
+    """Of a path, for the document: here, because one function serves the model and its version."""
+    schema = {"type": "string"}
+    found = [{"name": n, "in": "path", "required": True, "schema": schema, "example": e} for n, e in examples.items()]
+    return {"parameters": found}
+
+
+OF_MODEL = _parameters(name="mednist")
+OF_VERSION = _parameters(name="mednist", version="3f2a9c1d04be")
+UNREADY, UNKNOWN = protocol_errors(503), protocol_errors(404)
+router = APIRouter(tags=["Open Inference Protocol v2"])
+
+
+@router.get("/v2", summary="The server", response_model=ServerMetadata)
+async def server(request: Request) -> dict[str, object]:
+    return {"name": request.app.title, "version": request.app.version, "extensions": EXTENSIONS}
+
+
+@router.get("/v2/health/live", summary="Liveness probe", response_model=Live)
+async def live() -> dict[str, bool]:
+    return {"live": True}
+
+
+@router.get("/v2/health/ready", summary="Readiness probe", response_model=Ready, responses=UNREADY)
+async def ready(request: Request) -> dict[str, bool]:
+    _check_staying(request)
+    return {"live": True, "ready": True}
+
+
+@router.get(
+    MODEL + "/ready",
+    summary="Readiness",
+    response_model=ModelReady,
+    responses=UNKNOWN | UNREADY,
+    openapi_extra=OF_MODEL,
+)
+@router.get(
+    VERSION + "/ready",
+    summary="Readiness of a version",
+    response_model=ModelReady,
+    responses=UNKNOWN | UNREADY,
+    openapi_extra=OF_VERSION,
+)
+async def model_ready(request: Request) -> dict[str, object]:
+    _check_staying(request)
+    return {"name": _manifest(request).name, "ready": True}
+
+
+@router.get(MODEL, summary="The tensors", response_model=ModelMetadata, responses=UNKNOWN, openapi_extra=OF_MODEL)
+@router.get(
+    VERSION,
+    summary="The tensors of a version",
+    response_model=ModelMetadata,
+    responses=UNKNOWN,
+    openapi_extra=OF_VERSION,
+)
+async def model(request: Request) -> dict[str, object]:
+    manifest = _manifest(request)
+    return {
+        "name": manifest.name,
+        "versions": [manifest.version],
+        "platform": "keras_v3",
+        "inputs": model_tensors.inputs(manifest),
+        "outputs": model_tensors.outputs(manifest),
+    }
+
+
+@router.post(
+    MODEL + "/infer",
+    summary="Judge pictures",
+    response_model=InferResponse,
+    responses=INFERRED | UNKNOWN | protocol_errors(*PICTURE),
+    openapi_extra=OF_MODEL | INFER,
+)
+@router.post(
+    VERSION + "/infer",
+    summary="Judge pictures with a version",
+    response_model=InferResponse,
+    responses=INFERRED | UNKNOWN | protocol_errors(*PICTURE),
+    openapi_extra=OF_VERSION | INFER,
+)
+async def infer(request: Request) -> Response:
+    service, _ = service_of(request), _manifest(request)  # another model is refused before the body is read
+    async with service.visit(request) as visit:
+        body = await visit.body(service.limits.max_request_bytes)
+        header_length, most = request.headers.get(tensors.HEADER_LENGTH), service.limits.max_batch_files
+        asked, elements = await to_thread.run_sync(tensors.read, body, header_length, most)
+        manifest = _manifest(request)  # another bundle may have taken over
+        model_tensors.check(asked.input, manifest)
+        wanted = model_tensors.wanted(asked, manifest)
+        answers = await _judged(service, elements, visit)
+    service.metrics.timed(visit.timing)
+    head = {"model_name": manifest.name, "model_version": manifest.version}
+    named = head if asked.id is None else head | {"id": asked.id}
+    content, headers = tensors.write(named, model_tensors.told(asked, wanted, answers))
+    return Response(content, headers=headers | {"Server-Timing": visit.timing.header()})
+
+
+def _manifest(request: Request) -> Manifest:
+    """That of the bundle in use, if it is what the path names. Raises NoModel."""
+    manifest, named = service_of(request).bundle.manifest, request.path_params
+    if (manifest.name, manifest.version) != (named["name"], named.get("version", manifest.version)):
+        raise NoModel("There is no such model here.")
+    return manifest
+
+
+def _check_staying(request: Request) -> None:
+    if service_of(request).draining:
+        raise Busy("The service is leaving.")
+
+
+async def _judged(service: Service, elements: list[bytes] | Pixels, visit: Visit) -> list[Answer]:
+    """The predictions, in order. Raises QueueFull and what is wrong with the first bad picture."""
+    if isinstance(elements, list):
+        judged = await service.predict_all(elements, visit)
+    else:
+        judged = await service.predict_pixels(
+            elements.reshape(-1, service.batcher.size, service.batcher.size, 1), visit
+        )
+    return [_sound(index, answer) for index, answer in enumerate(judged)]
+
+
+def _sound(index: int, answer: Answer | Exception) -> Answer:
+    if isinstance(answer, PictureError | ApiError):
+        raise type(answer)(f"Picture {index}: {answer}") from answer
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

@@ -1,0 +1,171 @@
+"""The tensors of the Open Inference Protocol v2 on the wire: in the JSON, or as raw bytes behind it."""
+
+import base64
+import json
+import struct
+from collections.abc import Iterable
+from itertools import chain
+from math import prod
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.api.errors import Malformed, NoPicture, TooLarge
+from app.imaging import Pixels
+
+HEADER_LENGTH = "Inference-Header-Content-Length"  # bytes of JSON, where raw bytes follow it
+MAX_VALUES = 2_200_000  # in the JSON: a list for each pixel of 256 pictures of 64 × 64. Two bytes can become 64
+MAX_OBJECTS = 64  # which become the most
+DATATYPES = {"f": "FP32", "b": "BOOL", "U": "BYTES"}  # by numpy's kind
+EXAMPLE = {
+    "id": "42",
+    "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["iVBORw0KGgo="]}],
+    "outputs": [{"name": "probabilities", "parameters": {"classification": 2}}, {"name": "label"}],
+}
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(strict=True)  # parameters of other extensions are passed over
+
+
+class InputParameters(_Shape):
+    binary_data_size: int | None = Field(None, ge=0, description="Bytes behind the JSON, instead of `data`.")
+
+
+class InferInput(_Shape):
+    """Encoded pictures, `image` BYTES [n] or [n, 1], or `pixels` UINT8 [n, size, size, 1] or [n, size, size]."""
+
+    name: str
+    datatype: Literal["BYTES", "UINT8"]
+    shape: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, max_length=4)
+    parameters: InputParameters = InputParameters()
+    data: list[Any] | None = Field(None, description="BYTES in base64; nested as the shape says, or flat.")
+
+
+class OutputParameters(_Shape):
+    binary_data: bool | None = None
+    classification: int = Field(0, ge=0, description='So many of the most probable classes, as "value:index:label".')
+
+
+class InferOutput(_Shape):
+    name: str
+    parameters: OutputParameters = OutputParameters()
+
+
+class InferParameters(_Shape):
+    binary_data_output: bool = False
+
+
+class InferRequest(_Shape):
+    """The JSON of a request."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    id: str | None = None
+    parameters: InferParameters = InferParameters()
+    inputs: list[InferInput] = Field(min_length=1, max_length=1)
+    outputs: list[InferOutput] = []
+
+    @property
+    def input(self) -> InferInput:
+        return self.inputs[0]
+
+
+def read(body: bytes, header_length: str | None, most: int) -> tuple[InferRequest, list[bytes] | Pixels]:
+    """What is asked, and its tensor: encoded pictures, or pixels in one row. Raises Malformed, TooLarge or NoPicture."""
+    length = _length(header_length, len(body))
+    request = _parse(body[:length])
+    tensor, behind = request.input, memoryview(body)[length:]
+    if tensor.shape[0] > most:
+        raise TooLarge(f"The tensor has more than {most} pictures.")
+    if tensor.shape[0] == 0:
+        raise NoPicture("The tensor has no picture.")
+    if tensor.parameters.binary_data_size != (None if tensor.data is not None else len(behind)):
+        raise Malformed("The tensor has neither data in the JSON nor as many bytes behind it as it says.")
+    try:
+        elements = _from_binary(tensor, behind) if tensor.data is None else _from_json(tensor, tensor.data)
+    except (ValueError, TypeError, struct.error) as error:
+        raise Malformed("The tensor's data is not what its datatype and shape say.") from error
+    return request, elements
+
+
+def write(
+    head: dict[str, object], tensors: Iterable[tuple[str, npt.NDArray[Any], bool]]
+) -> tuple[bytes, dict[str, str]]:
+    """The body of an answer and its headers. A tensor has a name, its values, and whether these go behind the JSON."""
+    outputs: list[dict[str, object]] = []
+    behind = b""
+    for name, values, binary in tensors:
+        raw = _raw(values) if binary else b""
+        content = {"parameters": {"binary_data_size": len(raw)}} if binary else {"data": values.ravel().tolist()}
+        outputs.append({"name": name, "datatype": DATATYPES[values.dtype.kind], "shape": list(values.shape)} | content)
+        behind += raw
+    told = json.dumps(head | {"outputs": outputs}).encode()
+    if not behind:
+        return told, {"content-type": "application/json"}
+    return told + behind, {"content-type": "application/octet-stream", HEADER_LENGTH: str(len(told))}
+
+
+def _length(declared: str | None, size: int) -> int:
+    if declared is None:
+        return size
+    if not declared.isascii() or not declared.isdecimal() or int(declared[:10]) > size:
+        raise Malformed(f"The {HEADER_LENGTH} is not a number of bytes of this body.")
+    return int(declared[:10])
+
+
+def _parse(text: bytes) -> InferRequest:
+    if text.count(b",") + text.count(b"[") > MAX_VALUES or text.count(b"{") > MAX_OBJECTS:
+        raise TooLarge("The JSON has more values than are taken; send large tensors as binary data.")
+    try:
+        return InferRequest.model_validate(json.loads(text.decode()))
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"])) or "The body"
+        raise Malformed(f"{where} is missing or not what the protocol takes there.") from error
+    except (ValueError, RecursionError) as error:
+        raise Malformed("The body is not JSON.") from error
+
+
+def _from_json(tensor: InferInput, data: list[Any]) -> list[bytes] | Pixels:
+    flat = _flat(data)
+    if len(flat) != prod(tensor.shape):
+        raise ValueError
+    if tensor.datatype == "UINT8":
+        return np.frombuffer(bytes(flat), np.uint8)
+    return [base64.b64decode(text, validate=True) for text in flat]
+
+
+def _flat(data: list[Any]) -> list[Any]:
+    while data and all(isinstance(row, list) for row in data):
+        data = list(chain.from_iterable(data))
+    return data
+
+
+def _from_binary(tensor: InferInput, data: memoryview) -> list[bytes] | Pixels:
+    if tensor.datatype == "UINT8":
+        pixels = np.frombuffer(data, np.uint8)
+        return pixels.reshape(tensor.shape).ravel()
+    if prod(tensor.shape) != tensor.shape[0]:
+        raise ValueError
+    return _strings(data, tensor.shape[0])
+
+
+def _strings(data: memoryview, count: int) -> list[bytes]:
+    """Each behind its length, four bytes, little-endian."""
+    found, start = [], 0
+    for _ in range(count):
+        (length,) = struct.unpack_from("<I", data, start)
+        found.append(bytes(data[start + 4 : start + 4 + length]))
+        start += 4 + length
+    if start != len(data):
+        raise ValueError
+    return found
+
+
+def _raw(values: npt.NDArray[Any]) -> bytes:
+    if values.dtype.kind != "U":
+        return values.astype(values.dtype.newbyteorder("<")).tobytes()
+    texts = [text.encode() for text in values.ravel().tolist()]
+    return b"".join(struct.pack("<I", len(text)) + text for text in texts)

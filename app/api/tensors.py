@@ -82,8 +82,9 @@ def read(body: bytes, header_length: str | None, most: int) -> tuple[InferReques
         raise TooLarge(f"The tensor has more than {most} pictures.")
     if tensor.shape[0] == 0:
         raise NoPicture("The tensor has no picture.")
-    if tensor.parameters.binary_data_size != (None if tensor.data is not None else len(behind)):
-        raise Malformed("The tensor has neither data in the JSON nor as many bytes behind it as it says.")
+    size = tensor.parameters.binary_data_size
+    if (size is None) == (tensor.data is None) or (size or 0) != len(behind):
+        raise Malformed("The tensor needs either data in the JSON or as many bytes behind it as it says.")
     try:
         elements = _from_binary(tensor, behind) if tensor.data is None else _from_json(tensor, tensor.data)
     except (ValueError, TypeError, struct.error) as error:

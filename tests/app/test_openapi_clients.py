@@ -1,0 +1,144 @@
+"""The OpenAPI document as others use it: examples to read, and a client that a generator writes from it."""
+
+import importlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx2
+import pytest
+from jsonschema import Draft202012Validator
+
+from app.model import bundle
+from tests.running import Server
+
+# The generator knows JSON, forms and octet streams; what else it meets it is told to treat as bytes.
+CONFIG = {
+    "content_type_overrides": dict.fromkeys(["image/*", "application/dicom", "image/png"], "application/octet-stream"),
+    "post_hooks": [],
+}
+GENERATOR = "openapi-python-client"
+
+
+@pytest.fixture(scope="module")
+def document(server: Server) -> dict[str, Any]:
+    with server.client() as client:
+        found: dict[str, Any] = client.get("/openapi.json").json()
+    return found
+
+
+@pytest.fixture(scope="module")
+def generated(document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """The package that the generator writes, without a warning, imported."""
+    folder = tmp_path_factory.mktemp("generated")
+    (folder / "openapi.json").write_text(json.dumps(document))
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    chosen = ["--path", "openapi.json", "--config", "config.json", "--meta", "none", "--output-path", "drawn_client"]
+    done = subprocess.run(
+        [GENERATOR, "generate", *chosen, "--fail-on-warning"],
+        cwd=folder,
+        env=os.environ | {"PATH": f"{sys.prefix}/tools/bin{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    sys.path.insert(0, str(folder))
+    yield importlib.import_module("drawn_client")
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture
+def service(generated: ModuleType, server: Server) -> Iterator[Any]:
+    with generated.Client(base_url=server.address) as client:
+        yield client
+
+
+def ask(module: str, service: Any, **arguments: Any) -> Any:
+    """Status and parsed answer of the function that was written for a route."""
+    return importlib.import_module(f"drawn_client.api.{module}").sync_detailed(client=service, **arguments)
+
+
+def model(name: str) -> Any:
+    return getattr(importlib.import_module("drawn_client.models"), name)
+
+
+def test_a_generated_client_sends_a_file_and_reads_the_prediction(service: Any, hand: bytes) -> None:
+    file = importlib.import_module("drawn_client.types").File(payload=io.BytesIO(hand), file_name="hand.png")
+    answer = ask("prediction.predict", service, body=model("PredictBody")(file=file))
+    assert answer.status_code == 200
+    assert answer.parsed.label == "Hand"
+    assert answer.parsed.probabilities["Hand"] == answer.parsed.confidence
+
+
+def test_a_generated_client_reads_health_and_model(service: Any, artifacts: Path) -> None:
+    manifest = bundle.read(artifacts / "current").manifest
+    assert ask("operations.health", service).parsed.status == "ok"
+    assert ask("operations.model", service).parsed.version == manifest.version
+
+
+def test_a_generated_client_reads_a_refusal(service: Any) -> None:
+    file = importlib.import_module("drawn_client.types").File(payload=io.BytesIO(b"not a picture"), file_name="x")
+    answer = ask("prediction.predict", service, body=model("PredictBody")(file=file))
+    assert answer.status_code == 415
+    assert isinstance(answer.parsed, model("Problem"))
+    assert answer.parsed.detail.startswith("The content is not")
+
+
+def test_a_generated_client_speaks_the_open_inference_protocol(service: Any, artifacts: Path) -> None:
+    version = bundle.read(artifacts / "current").manifest.version
+    told = ask("open_inference_protocol_v2.v2_models_versions", service, name="mednist", version=version)
+    assert told.parsed.versions == [version]
+    refused = ask("open_inference_protocol_v2.v2_models", service, name="another")
+    assert (refused.status_code, refused.parsed.error) == (404, "There is no such model here.")
+
+
+def test_every_answer_has_an_example_that_fits_its_shape(document: dict[str, Any]) -> None:
+    for where, media_type, content in answers(document):
+        if content["schema"].get("format") != "binary":
+            example = content["example"] if "example" in content else declared(document, content["schema"])
+            schema = content["schema"] | {"components": document["components"]}
+            assert not list(Draft202012Validator(schema).iter_errors(example)), (where, media_type)
+
+
+def test_every_request_in_json_has_an_example_that_fits_its_shape(document: dict[str, Any]) -> None:
+    bodies = [
+        operation["requestBody"]["content"] for _, operation in operations(document) if "requestBody" in operation
+    ]
+    contents = [content["application/json"] for content in bodies if "application/json" in content]
+    assert contents
+    for content in contents:
+        Draft202012Validator(content["schema"] | {"components": document["components"]}).validate(content["example"])
+
+
+def test_an_example_of_a_refusal_says_what_the_service_says(client: httpx2.Client, document: dict[str, Any]) -> None:
+    refused = client.post("/predict", content=b"not a picture")
+    shown = document["paths"]["/predict"]["post"]["responses"]["415"]["content"]["application/problem+json"]["example"]
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json() == shown | {"request_id": refused.json()["request_id"]}
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method} {path}", operation
+
+
+def answers(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for name, operation in operations(document):
+        for status, response in operation["responses"].items():
+            assert response["content"], (name, status)
+            for media_type, content in response["content"].items():
+                yield f"{name} {status}", media_type, content
+
+
+def declared(document: dict[str, Any], schema: dict[str, Any]) -> Any:
+    """The example of a shape that has a name."""
+    return document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["examples"][0]

@@ -33,7 +33,7 @@ def outputs(manifest: Manifest) -> list[Described]:
 def check(tensor: InferInput, manifest: Manifest) -> None:
     """Raises Malformed where `tensor` is not what the model takes."""
     size = manifest.input.size
-    takes = (
+    takes: tuple[tuple[str, str, list[int]], ...] = (
         (IMAGE, "BYTES", []),
         (IMAGE, "BYTES", [1]),
         (PIXELS, "UINT8", [size, size, 1]),

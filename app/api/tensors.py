@@ -3,7 +3,7 @@
 import base64
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from math import prod
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
 
 from app.api.errors import Malformed, NoPicture, TooLarge
 from app.imaging import Pixels
@@ -19,9 +20,12 @@ HEADER_LENGTH = "Inference-Header-Content-Length"  # bytes of JSON, where raw by
 MAX_VALUES = 2_200_000  # in the JSON: a list for each pixel of 256 pictures of 64 × 64. Two bytes can become 64
 MAX_OBJECTS = 64  # which become the most
 DATATYPES = {"f": "FP32", "b": "BOOL", "U": "BYTES"}  # by numpy's kind
-EXAMPLE = {
+BLACK = (  # a PNG of 16 × 16 pixels
+    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAAAAAA6mKC9AAAADUlEQVR42mNgGAXIAAABEAABf80DtQAAAABJRU5ErkJggg=="
+)
+EXAMPLE: JsonDict = {
     "id": "42",
-    "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["iVBORw0KGgo="]}],
+    "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": [BLACK]}],
     "outputs": [{"name": "probabilities", "parameters": {"classification": 2}}, {"name": "label"}],
 }
 
@@ -93,17 +97,20 @@ def read(body: bytes, header_length: str | None, most: int) -> tuple[InferReques
 
 
 def write(
-    head: dict[str, object], tensors: Iterable[tuple[str, npt.NDArray[Any], bool]]
+    head: Mapping[str, object], tensors: Iterable[tuple[str, npt.NDArray[Any], bool]]
 ) -> tuple[bytes, dict[str, str]]:
     """The body of an answer and its headers. A tensor has a name, its values, and whether these go behind the JSON."""
     outputs: list[dict[str, object]] = []
     behind = b""
     for name, values, binary in tensors:
-        raw = _raw(values) if binary else b""
-        content = {"parameters": {"binary_data_size": len(raw)}} if binary else {"data": values.ravel().tolist()}
-        outputs.append({"name": name, "datatype": DATATYPES[values.dtype.kind], "shape": list(values.shape)} | content)
-        behind += raw
-    told = json.dumps(head | {"outputs": outputs}).encode()
+        described = {"name": name, "datatype": DATATYPES[values.dtype.kind], "shape": list(values.shape)}
+        if binary:
+            raw = _raw(values)
+            behind += raw
+            outputs.append({**described, "parameters": {"binary_data_size": len(raw)}})
+        else:
+            outputs.append({**described, "data": values.ravel().tolist()})
+    told = json.dumps({**head, "outputs": outputs}).encode()
     if not behind:
         return told, {"content-type": "application/json"}
     return told + behind, {"content-type": "application/octet-stream", HEADER_LENGTH: str(len(told))}

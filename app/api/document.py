@@ -22,4 +22,7 @@ def install(app: FastAPI) -> None:
     described = models_json_schema(
         [(shape, "validation") for shape in (InferRequest, InferError, Problem)], ref_template=REFERENCE
     )
-    app.openapi()["components"]["schemas"] |= described[1]["$defs"]
+    document = app.openapi()
+    document["components"]["schemas"] |= described[1]["$defs"]
+    explained = document["paths"]["/explain"]["post"]["responses"]["200"]["content"]
+    explained["application/json"] = explained.pop("application/json")  # generated clients read the first kind

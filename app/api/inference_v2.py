@@ -41,7 +41,7 @@ def _parameters(**examples: str) -> dict[str, Any]:
 OF_MODEL = _parameters(name="mednist")
 OF_VERSION = _parameters(name="mednist", version="3f2a9c1d04be")
 UNREADY, UNKNOWN = protocol_errors(503), protocol_errors(404)
-router = APIRouter(tags=["Open Inference Protocol v2"])
+router = APIRouter(tags=["open inference protocol"])
 
 
 @router.get("/v2", summary="The server", response_model=ServerMetadata)

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,14 +15,22 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from app.model import bundle
-from tests.running import Server
+from tests.running import ROOT, Server, serving
 
 # The generator knows JSON, forms and octet streams; what else it meets it is told to treat as bytes.
 CONFIG = {
     "content_type_overrides": dict.fromkeys(["image/*", "application/dicom", "image/png"], "application/octet-stream"),
-    "post_hooks": [],
 }
 GENERATOR = "openapi-python-client"
+
+
+COMMITTED = ROOT / "model_artifacts" / "current"  # it answers /explain too
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(COMMITTED, tmp_path_factory.mktemp("openapi") / "log") as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +38,12 @@ def document(server: Server) -> dict[str, Any]:
     with server.client() as client:
         found: dict[str, Any] = client.get("/openapi.json").json()
     return found
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[httpx2.Client]:
+    with server.client() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -70,33 +83,47 @@ def model(name: str) -> Any:
     return getattr(importlib.import_module("drawn_client.models"), name)
 
 
-def test_a_generated_client_sends_a_file_and_reads_the_prediction(service: Any, hand: bytes) -> None:
-    file = importlib.import_module("drawn_client.types").File(payload=io.BytesIO(hand), file_name="hand.png")
-    answer = ask("prediction.predict", service, body=model("PredictBody")(file=file))
+def file(data: bytes) -> Any:
+    return importlib.import_module("drawn_client.types").File(payload=io.BytesIO(data), file_name="a picture.png")
+
+
+def test_a_generated_client_sends_a_file_and_reads_the_prediction(
+    service: Any, client: httpx2.Client, hand: bytes
+) -> None:
+    answer = ask("prediction.predict", service, body=model("PredictFilesBody")(file=file(hand)))
     assert answer.status_code == 200
-    assert answer.parsed.label == "Hand"
-    assert answer.parsed.probabilities["Hand"] == answer.parsed.confidence
+    assert answer.parsed.to_dict() == client.post("/predict", content=hand).json()
 
 
-def test_a_generated_client_reads_health_and_model(service: Any, artifacts: Path) -> None:
-    manifest = bundle.read(artifacts / "current").manifest
+def test_a_generated_client_sends_many_files(service: Any, hand: bytes) -> None:
+    body = model("PredictBatchBody")(files=[file(hand), file(b"not a picture")])
+    first, second = ask("prediction.predict_batch", service, body=body).parsed.results
+    assert (first.index, second.index, second.error.status) == (0, 1, 415)
+
+
+def test_a_generated_client_gets_the_picture_of_an_explanation(service: Any, hand: bytes) -> None:
+    answer = ask("prediction.explain", service, body=model("ExplainFilesBody")(file=file(hand)))
+    assert answer.parsed.payload.read().startswith(b"\x89PNG")
+
+
+def test_a_generated_client_reads_health_and_model(service: Any) -> None:
+    manifest = bundle.read(COMMITTED).manifest
     assert ask("operations.health", service).parsed.status == "ok"
     assert ask("operations.model", service).parsed.version == manifest.version
 
 
 def test_a_generated_client_reads_a_refusal(service: Any) -> None:
-    file = importlib.import_module("drawn_client.types").File(payload=io.BytesIO(b"not a picture"), file_name="x")
-    answer = ask("prediction.predict", service, body=model("PredictBody")(file=file))
+    answer = ask("prediction.predict", service, body=model("PredictFilesBody")(file=file(b"not a picture")))
     assert answer.status_code == 415
     assert isinstance(answer.parsed, model("Problem"))
     assert answer.parsed.detail.startswith("The content is not")
 
 
-def test_a_generated_client_speaks_the_open_inference_protocol(service: Any, artifacts: Path) -> None:
-    version = bundle.read(artifacts / "current").manifest.version
-    told = ask("open_inference_protocol_v2.v2_models_versions", service, name="mednist", version=version)
+def test_a_generated_client_speaks_the_open_inference_protocol(service: Any) -> None:
+    version = bundle.read(COMMITTED).manifest.version
+    told = ask("open_inference_protocol.v2_models_versions", service, name="mednist", version=version)
     assert told.parsed.versions == [version]
-    refused = ask("open_inference_protocol_v2.v2_models", service, name="another")
+    refused = ask("open_inference_protocol.v2_models", service, name="another")
     assert (refused.status_code, refused.parsed.error) == (404, "There is no such model here.")
 
 

@@ -9,6 +9,13 @@ from app.api.schemas import Problem
 from app.api.tensors import InferRequest
 
 REFERENCE = "#/components/schemas/{model}"
+REQUEST_ID = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "Echoed, and written to the log, where it is a plain word.",
+    "example": "ward-7",
+}
 
 
 def operation_id(route: APIRoute) -> str:
@@ -24,5 +31,8 @@ def install(app: FastAPI) -> None:
     )
     document = app.openapi()
     document["components"]["schemas"] |= described[1]["$defs"]
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        if "requestBody" in operation:
+            operation.setdefault("parameters", []).append(REQUEST_ID)
     explained = document["paths"]["/explain"]["post"]["responses"]["200"]["content"]
     explained["application/json"] = explained.pop("application/json")  # generated clients read the first kind

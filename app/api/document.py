@@ -9,7 +9,7 @@ from app.api.schemas import Problem
 from app.api.tensors import InferRequest
 
 REFERENCE = "#/components/schemas/{model}"
-REQUEST_ID = {
+REQUEST_ID = {  # where there are several kinds of body, openapi-python-client needs a parameter that may be left out
     "name": "X-Request-ID",
     "in": "header",
     "schema": {"type": "string"},

@@ -1,9 +1,12 @@
 """/v2 asked by Triton's own client, and what that client would not send."""
 
+import asyncio
 import base64
 import json
+import signal
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +20,7 @@ from app.imaging import decode, to_input
 from app.model import bundle
 from app.model.manifest import Manifest
 from tests.conftest import KINDS
-from tests.running import ROOT, Server, serving
+from tests.running import ROOT, Server, serving, wait_until
 from training import phantoms
 
 INFER = "/v2/models/mednist/infer"
@@ -322,6 +325,33 @@ def test_pictures_asked_for_here_are_counted_like_any(asking: httpx2.Client, pic
     assert asking.post(INFER, json=request(shape=[len(data)], data=data)).status_code == 200
     assert count("bodyregion_predictions_total") == judged + len(pictures)
     assert count(COUNTED) == requests + 1
+
+
+def test_a_full_queue_refuses_here_too(tmp_path: Path, pictures: list[bytes]) -> None:
+    asked = request(data=[base64.b64encode(pictures[0]).decode()])
+
+    async def ask_all(server: Server) -> list[httpx2.Response]:
+        async with httpx2.AsyncClient(base_url=server.address, timeout=30) as client:
+            return list(await asyncio.gather(*[client.post(INFER, json=asked) for _ in range(60)]))
+
+    with serving(COMMITTED, tmp_path / "log", BODYREGION_MAX_QUEUE="1") as server:
+        answers = asyncio.run(ask_all(server))
+        refused = [answer for answer in answers if answer.status_code == 503]
+        assert {answer.status_code for answer in answers} == {200, 503}
+        assert int(refused[0].headers["retry-after"]) >= 1
+        assert_error(refused[0], 503)
+        with server.client() as client:
+            assert f"{COUNTED.replace('200', '503')} {len(refused)}.0" in client.get("/metrics").text
+            assert client.post(INFER, json=asked).status_code == 200
+
+
+def test_a_leaving_server_is_alive_and_not_ready(tmp_path: Path) -> None:
+    with serving(COMMITTED, tmp_path / "log", BODYREGION_DRAIN_SECONDS="20") as server, server.client() as client:
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: client.get("/v2/health/ready").status_code == 503)
+        for path in ("/v2/health/ready", "/v2/models/mednist/ready"):
+            assert_error(client.get(path), 503)
+        assert client.get("/v2/health/live").status_code == 200
 
 
 def test_a_key_is_asked_for_save_by_the_probes(stranger: httpx2.Client) -> None:

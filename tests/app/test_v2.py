@@ -291,7 +291,7 @@ def test_a_json_length_that_is_none_is_refused(asking: httpx2.Client, length: st
         pytest.param(json.dumps(request() | {"id": 42}).encode(), 400, id="an id that is no text"),
         pytest.param(json.dumps(request() | {"id": "\ud800"}).encode(), 400, id="an id that is no Unicode"),
         pytest.param(json.dumps(request() | {"outputs": [{"name": "logits"}]}).encode(), 400, id="unknown output"),
-        pytest.param(b"[" + b"0," * 2_200_001 + b"0]", 413, id="many values"),
+        pytest.param(b"[" + b"0," * 262_145 + b"0]", 413, id="many values"),
         pytest.param(b"[" + b"{}," * 65 + b"{}]", 413, id="many objects"),
     ],
 )

@@ -17,9 +17,7 @@ from app.api.errors import Malformed, NoPicture, TooLarge
 from app.imaging import Pixels
 
 HEADER_LENGTH = "Inference-Header-Content-Length"  # bytes of JSON, where raw bytes follow it
-MAX_VALUES = (
-    2**18
-)  # in the JSON: 31 pictures of 64 × 64 with a list for each pixel, which keep the interpreter for 0.03 s
+MAX_VALUES = 2**18  # in the JSON: 31 pictures of 64 × 64, a list for each pixel, keep the interpreter for 0.03 s
 MAX_OBJECTS = 64  # in the JSON; none takes more memory for its text
 DATATYPES = {"f": "FP32", "b": "BOOL", "U": "BYTES"}  # by numpy's kind
 BLACK = (  # a PNG of 16 × 16 pixels

@@ -17,7 +17,7 @@ serve: $(VENV)/serve ## start the service on the committed bundle
 train: $(VENV)/dev ## python -m training $(ARGS)
 	@$(BIN)/python -m training $(ARGS)
 
-test: $(VENV)/dev ## the tests but the slow ones; ARGS="-k name" for some, TEST_DATA_DIR=folder for real pictures too
+test: $(VENV)/dev $(TOOLS)/hadolint ## the tests but the slow ones; ARGS="-k name" for some, TEST_DATA_DIR=folder for real pictures too
 	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/dev ## kills a training at ten random moments

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.model.manifest import Input, Metric, Ood
 from app.model.reference import Reference
@@ -144,6 +144,7 @@ class ModelInfo(_Shape):
             "ood": {"method": "free energy", "threshold": 0.5, "parameters": {}},
             "data": {"source": "Medical MNIST"},
             "training": {"preset": "robust"},
+            "reference": None,
             "card": "# mednist",
         }
     )

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from operator import methodcaller
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import FastAPI
 
 from app import imaging
-from app.api import document, errors, explain, health, inference_v2, metrics, page, predict, security
+from app.api import document, errors, explain, health, inference_v2, metrics, page, predict, security, thumbnail
+from app.api.decoding import Decoding
 from app.api.limits import Budget, Limits, Turnstile
 from app.api.reload import Reload
 from app.api.service import Service
@@ -22,7 +23,10 @@ from app.model.classifier import ready
 from app.settings import Settings, usable_cores
 
 JUDGING = {
-    route.path for part in (predict, explain, inference_v2) for route in part.router.routes if "POST" in route.methods
+    route.path
+    for part in (predict, explain, thumbnail, inference_v2)
+    for route in part.router.routes
+    if "POST" in route.methods
 }
 BODIES = 2  # largest requests whose bodies may be held at a time
 
@@ -39,8 +43,9 @@ def create_app(settings: Settings) -> FastAPI:
         batcher = Batcher(ready(opened, settings.cores), settings.max_queue, series.batch_size.observe)
         _try(decoders, opened)
         budget = Budget(BODIES * settings.max_request_bytes)
-        decoding = CapacityLimiter(settings.cores)
-        app.state.service = service = Service(batcher, _limits(settings), series, budget, decoders, decoding)
+        limits = _limits(settings)
+        decoding = Decoding(decoders, limits, settings.cores)
+        app.state.service = service = Service(batcher, limits, series, budget, decoding)
         app.state.reload = Reload(service, settings.bundle, settings.cores)
         series.serves(None, opened.manifest)
         following = asyncio.create_task(app.state.reload.run())
@@ -60,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # the redirection would repeat the Host header and the query
     )
     errors.install(app)
-    for part in (predict, explain, inference_v2, health, metrics, page):
+    for part in (predict, explain, thumbnail, inference_v2, health, metrics, page):
         app.include_router(part.router)
     document.install(app)
     app.add_middleware(Turnstile, routes=JUDGING)

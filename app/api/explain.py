@@ -5,13 +5,11 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.api import uploads
-from app.api.predict import ONE_PICTURE, reply
+from app.api.predict import reply
 from app.api.refusals import PICTURE, problems
-from app.api.schemas import Explanation
+from app.api.schemas import ONE_PICTURE, PNG, Explanation
 from app.api.service import service_of
-from app.imaging.heatmap import overlay
-
-PNG = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
+from app.imaging.preview import overlay
 
 router = APIRouter(tags=["prediction"], responses=problems(*PICTURE))
 

@@ -11,6 +11,7 @@ from app.api.limits import Visit
 from app.api.model_tensors import Answer
 from app.api.protocol_schemas import InferResponse, Live, ModelMetadata, ModelReady, Ready, ServerMetadata
 from app.api.refusals import PICTURE, protocol_errors
+from app.api.schemas import BINARY
 from app.api.service import Service, service_of
 from app.imaging import PictureError, Pixels
 from app.model.manifest import Manifest
@@ -18,7 +19,6 @@ from app.model.manifest import Manifest
 MODEL = "/v2/models/{name}"
 VERSION = MODEL + "/versions/{version}"
 EXTENSIONS = ["binary_tensor_data", "classification"]
-BINARY = {"schema": {"type": "string", "format": "binary"}}
 INFER: dict[str, Any] = {
     "requestBody": {
         "required": True,

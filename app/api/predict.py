@@ -9,20 +9,9 @@ from app.api import uploads
 from app.api.errors import problem
 from app.api.limits import Timing
 from app.api.refusals import PICTURE, problems
-from app.api.schemas import Batch, Prediction
+from app.api.schemas import ONE_PICTURE, Batch, Prediction
 from app.api.service import Service, service_of
 
-BINARY = {"schema": {"type": "string", "format": "binary"}}
-ONE_FILE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
-ONE_PICTURE = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {"schema": ONE_FILE},
-        "image/*": BINARY,
-        "application/dicom": BINARY,
-        "application/octet-stream": BINARY,
-    },
-}
 MANY_FILES = {
     "type": "object",
     "required": ["files"],

@@ -1,22 +1,22 @@
 """What the routes share: the bundle at work, the limits, and whether we are leaving."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from operator import methodcaller
 from time import monotonic, perf_counter
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 
 from app import imaging
-from app.api.errors import Busy, DeadlinePassed, NoEvidence, TooLarge
+from app.api.decoding import Decoding
+from app.api.errors import NoEvidence
 from app.api.limits import Budget, Limits, Timing, Visit
 from app.api.metrics import Metrics
-from app.imaging import Header, Picture, PictureError, Pixels, Seen, Work, to_input
-from app.imaging.sandbox import Decoders, Job, Open
+from app.imaging import Header, Picture, Pixels, Seen, to_input
+from app.imaging.preview import thumbnail
+from app.imaging.sandbox import Job
 from app.model.batching import Answered, Batcher
 from app.model.bundle import Bundle
 from app.model.classifier import Answers, Floats, mean
@@ -43,8 +43,7 @@ class Service:
     limits: Limits
     metrics: Metrics
     budget: Budget
-    decoders: Decoders
-    decoding: CapacityLimiter  # as many requests at a time as there are decoders
+    decoding: Decoding
     draining: bool = False
     started: float = field(default_factory=monotonic)
 
@@ -87,6 +86,12 @@ class Service:
         classes = batcher.bundle.manifest.classes
         return Explanation(told, answered.answers.evidence[0], classes, picture)
 
+    async def preview(self, data: bytes, visit: Visit) -> bytes:
+        """A small PNG of one encoded picture. Raises what `predict` raises."""
+        with self._batcher(visit).place():
+            png: bytes = await self._picture(thumbnail, data, visit)
+        return png
+
     async def predict_all(self, files: list[bytes], visit: Visit) -> list[dict[str, object] | Exception]:
         """A prediction or its own error for each file, in order. Raises QueueFull."""
         batcher = self._batcher(visit)
@@ -107,7 +112,7 @@ class Service:
 
     async def _part(self, batcher: Batcher, files: list[bytes], visit: Visit) -> list[dict[str, object] | Exception]:
         start = perf_counter()
-        items = await self._decoded(partial(imaging.look, size=batcher.size), files, visit)
+        items = await self.decoding(partial(imaging.look, size=batcher.size), files, visit)
         visit.timing.decode = max(visit.timing.decode, perf_counter() - start)
         return await asyncio.gather(*(self._entry(batcher, item, visit.timing) for item in items))
 
@@ -123,57 +128,11 @@ class Service:
     async def _picture(self, job: Job, data: bytes, visit: Visit) -> Any:
         """What `job` makes of one file. Raises PictureError or TooLarge."""
         start = perf_counter()
-        [made] = await self._decoded(job, [data], visit)
+        [made] = await self.decoding(job, [data], visit)
         visit.timing.decode = perf_counter() - start
         if isinstance(made, Exception):
             raise made
         return made
-
-    async def _decoded(self, job: Job, files: list[bytes], visit: Visit) -> list[Any]:
-        """What `job` makes of each file, or its error: where it can be stopped if it may be much, else in a thread.
-
-        A single tiny one is decoded at once: the way to a thread would take longer.
-        """
-        work = [imaging.work(data) for data in files]
-        if work == [Work.TINY]:
-            return self._here(job, files)
-        much = {at for at, data in enumerate(files) if work[at] is Work.UNKNOWN and self._fits(data)}
-        little = [at for at in range(len(files)) if at not in much]
-        made = dict(zip(much, await self._sandboxed(job, [files[at] for at in much], visit), strict=True))
-        if little:
-            made |= zip(little, await to_thread.run_sync(self._here, job, [files[at] for at in little]), strict=True)
-        return [made[at] for at in range(len(files))]
-
-    def _here(self, job: Job, files: list[bytes]) -> list[Any]:
-        made: list[Any] = []
-        for data in files:
-            try:
-                result = job(self._open(data)) if self._fits(data) else self._too_large()
-                made.append(list(result) if isinstance(result, Iterator) else result)
-            except PictureError as error:
-                made.append(error)
-        return made
-
-    async def _sandboxed(self, job: Job, files: list[bytes], visit: Visit) -> list[Any]:
-        if not files:
-            return []
-        try:
-            work = partial(self.decoders, self._open, job, files, visit.is_over)
-            return await to_thread.run_sync(work, limiter=self.decoding)
-        except TimeoutError as late:
-            raise DeadlinePassed from late
-        except OSError as error:
-            raise Busy("The service has no room for a decoder now; try again shortly.") from error
-
-    @property
-    def _open(self) -> Open:
-        return partial(imaging.open, max_pixels=self.limits.max_pixels, max_frames=self.limits.max_frames)
-
-    def _fits(self, data: bytes) -> bool:
-        return len(data) <= self.limits.max_upload_bytes
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"The picture has more than {self.limits.max_upload_bytes:,} bytes.")
 
     async def _judge(self, batcher: Batcher, inputs: Pixels, timing: Timing) -> Answered:
         answered = await batcher(inputs)

@@ -1,14 +1,13 @@
 """One self-contained page for the person who has to check: counts, disagreements and refusals, each with its picture."""
 
 import base64
-import io
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
-from PIL import Image
-
-from app.imaging import PictureError, decode
+from app import imaging
+from app.imaging import PictureError
+from app.imaging.preview import thumbnail
 from app.scoring.files import File, Unreadable
 from app.scoring.summary import Summary, disagrees, is_refused
 from app.scoring.table import Row, whole
@@ -79,10 +78,7 @@ def _seen(row: Row) -> str:
 
 def _thumbnail(file: File, most_bytes: int) -> str:
     try:
-        image = Image.fromarray(decode(file.read(most_bytes), SIDE).pixels)
+        content = thumbnail(imaging.open(file.read(most_bytes)), SIDE)
     except (Unreadable, PictureError):  # it was there a moment ago
         return "data:,"
-    image.thumbnail((SIDE, SIDE))
-    content = io.BytesIO()
-    image.save(content, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

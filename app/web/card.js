@@ -7,7 +7,7 @@ import * as words from "./words.js";
 /** The card of a picture that is still being judged. */
 export function card(picture) {
   const image = element("img", { src: picture.url, alt: "", loading: "lazy" });
-  image.onerror = () => image.replaceWith(element("span", { className: "unshown", textContent: kind(picture.name) }));
+  image.onerror = () => preview(picture, image);
   const heading = element("h3", { id: picture.id, tabIndex: -1, textContent: picture.name });
   const told = element("div", { className: "told" }, heading, element("p", { className: "quiet" }, "Waiting …"));
   return element("li", {}, element("figure", {}, image), told);
@@ -29,6 +29,20 @@ export function tell(picture, threshold) {
   );
   if (answer.dicom) told.append(dicom(answer.dicom));
   picture.card.querySelector("figure").append(heat(picture));
+}
+
+/** Of what the browser cannot show itself, DICOM above all, the service makes a small picture. */
+async function preview(picture, image) {
+  image.onerror = null;
+  const unshown = element("span", { className: "unshown", textContent: kind(picture.name) });
+  image.replaceWith(unshown);
+  try {
+    picture.thumbnail = URL.createObjectURL(await (await post("thumbnail", picture.file)).blob());
+  } catch {
+    return; // its card tells why
+  }
+  image.src = picture.thumbnail;
+  unshown.replaceWith(image);
 }
 
 function bars(probabilities) {

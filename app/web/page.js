@@ -46,7 +46,7 @@ function count() {
 }
 
 function clear() {
-  for (const { url, heat } of pictures) [url, heat].filter(Boolean).forEach(URL.revokeObjectURL);
+  for (const { url, heat, thumbnail } of pictures) [url, heat, thumbnail].filter(Boolean).forEach(URL.revokeObjectURL);
   pictures = [];
   find("cards").replaceChildren();
   table.clear();

@@ -100,9 +100,16 @@ def test_a_dicom_shows_whether_its_header_agrees(page: Page) -> None:
     expect(card(page, "hand.dcm")).to_contain_text("CR, HAND (agrees)")
     expect(card(page, "wrong.dcm")).to_contain_text("CR, KNEE (contradicts)")
     expect(card(page, "stack.dcm")).to_contain_text("CR (nothing to compare); 64 × 64, the middle one of 3")
-    expect(card(page, "hand.dcm").locator(".unshown")).to_have_text("DCM")
+
+
+def test_what_the_browser_cannot_show_the_service_makes_a_picture_of(page: Page) -> None:
+    choose(page, {"hand.dcm": dicom(np.kron(HAND, np.ones((5, 10), np.uint8))), "notes.dcm": b"no picture"})
+    thumbnail = card(page, "hand.dcm").locator("img")
+    expect(thumbnail).to_be_visible()
+    assert thumbnail.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [256, 128]
+    expect(card(page, "notes.dcm").locator(".unshown")).to_have_text("DCM")
     page.get_by_role("button", name="Heat map of hand.dcm").click()
-    expect(card(page, "hand.dcm").locator("img")).to_be_visible()
+    expect(card(page, "hand.dcm").locator("img[alt^=What]")).to_be_visible()
 
 
 def test_text_from_elsewhere_stays_text(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""A map of evidence laid over the picture it came from."""
+"""What people are shown of a picture: a small one, or one under a map of evidence."""
 
 import io
 
@@ -6,11 +6,19 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.imaging.picture import Pixels
+from app.imaging.picture import Pixels, Unread
 
+SIDE = 256  # pixels of a thumbnail
 MOST_SIDE = 1024  # pixels; the map is far coarser than that
 COLD, HOT = np.array([40, 60, 160]), np.array([255, 90, 0])
 STRENGTH = 0.6  # of the hottest place over the picture
+
+
+def thumbnail(unread: Unread, side: int = SIDE) -> bytes:
+    """PNG in grey of at most `side` pixels a side. Raises PictureError."""
+    image = Image.fromarray(unread.read(side).pixels)
+    image.thumbnail((side, side))
+    return _png(image)
 
 
 def overlay(pixels: Pixels, evidence: npt.NDArray[np.float32]) -> bytes:
@@ -21,6 +29,10 @@ def overlay(pixels: Pixels, evidence: npt.NDArray[np.float32]) -> bytes:
     heat = ((heat - heat.min()) / max(float(np.ptp(heat)), 1e-6))[:, :, np.newaxis]  # (height, width, 1), 0…1
     grey, weight = np.asarray(image, np.float32)[:, :, np.newaxis], STRENGTH * np.abs(2 * heat - 1)
     tinted = grey * (1 - weight) + np.where(heat > 0.5, HOT, COLD) * weight
+    return _png(Image.fromarray(tinted.round().clip(0, 255).astype(np.uint8)))
+
+
+def _png(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(tinted.round().clip(0, 255).astype(np.uint8)).save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()

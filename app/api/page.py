@@ -3,12 +3,16 @@
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from app.api.security import ASSETS, DOCS, PAGE
 from app.api.service import service_of
+from app.model.classifier import Answers
+from app.model.manifest import Golden, Manifest
+from app.model.verdict import verdict
 
 WEB = Path(__file__).parent.parent / "web"
 SWAGGER = ("fastapi_offline", "static")  # of that package Swagger UI's files are wanted, not the code
@@ -29,8 +33,10 @@ async def docs(request: Request) -> Response:
 
 @router.get(ASSETS + "examples")
 async def examples(request: Request) -> list[str]:
-    """The names of the pictures drawn for the bundle in use."""
-    return [golden.file for golden in service_of(request).bundle.manifest.golden]
+    """Of the pictures drawn for the bundle in use, the name of the surest for each verdict."""
+    manifest = service_of(request).bundle.manifest
+    ascending = sorted(manifest.golden, key=lambda golden: max(golden.probabilities))
+    return sorted({_label(manifest, golden): golden.file for golden in ascending}.values())
 
 
 @router.get(ASSETS + "examples/{name:path}")
@@ -46,6 +52,11 @@ def example(request: Request, name: str) -> Response:
     if sha256(content).hexdigest() != bundle.manifest.files[name]:
         raise HTTPException(404)
     return Response(content, media_type="image/png")
+
+
+def _label(manifest: Manifest, golden: Golden) -> object:
+    score = None if golden.ood_score is None else np.array([golden.ood_score])
+    return verdict(manifest, Answers(np.array([golden.probabilities]), score))["label"]
 
 
 @router.get(ASSETS + "{name}")

@@ -148,7 +148,7 @@ class Observed:
         self.metrics.requests.labels(method, route, status).inc()
         self.metrics.duration.labels(route).observe(seconds)
         self.metrics.queue_depth.set(scope["app"].state.service.batcher.places)
-        if reason := REASONS.get(status):
+        if (reason := REASONS.get(status)) and not security.is_open(scope["path"]):  # a probe is told, not refused
             self.metrics.rejections.labels(reason).inc()
         say = log.debug if "refused_route" in scope else log.info  # a line for each would make refusing dear
         say("request", id=scope["request_id"], method=method, route=route, status=status, ms=round(seconds * 1e3, 2))

@@ -65,7 +65,7 @@ class Keys:
         self._digests = [_digest(key.get_secret_value().encode()) for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_open(scope["path"]) or self._knows(scope):
+        if scope["type"] != "http" or is_open(scope["path"]) or self._knows(scope):
             await self.app(scope, receive, send)
             return
         refusal = await answer(Request(scope, receive), KeyNeeded(f"A key is needed in the header {HEADER}."))
@@ -76,7 +76,8 @@ class Keys:
         return sum(hmac.compare_digest(given, digest) for digest in self._digests) > 0  # all, so time tells nothing
 
 
-def _is_open(path: str) -> bool:
+def is_open(path: str) -> bool:
+    """Whether `path` is for everybody: probes and pages."""
     return path in OPEN or path.startswith(OPEN_BELOW)
 
 
@@ -85,7 +86,7 @@ def _document(app: FastAPI) -> None:
     schema = app.openapi()
     schema["components"]["securitySchemes"] = {"ApiKey": {"type": "apiKey", "in": "header", "name": HEADER}}
     for path, operations in schema["paths"].items():
-        for operation in () if _is_open(path) else operations.values():
+        for operation in () if is_open(path) else operations.values():
             operation["security"] = [{"ApiKey": []}]
             refused = protocol_errors(401) if in_protocol_v2(path) else problems(401)
             operation["responses"]["401"] = refused[401]

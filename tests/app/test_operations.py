@@ -132,6 +132,7 @@ def test_sigterm_turns_unready_finishes_what_runs_and_exits_0(artifacts: Path, t
             assert client.get("/health").json()["status"] == "draining"
             assert client.get("/readyz").headers["retry-after"]
             assert client.get("/livez").status_code == 200
+            assert "bodyregion_rejections_total{" not in client.get("/metrics").text  # probes were told, nobody refused
         leaving.set()
         asking.join()
         assert server.process.wait(15) == 0

@@ -18,6 +18,8 @@ NOISE = phantoms.png(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint
 
 HAND = phantoms.png(phantoms.draw("Hand", np.random.default_rng(12345)))
 
+PROBES = ("/health", "/readyz", "/livez", "/v2/health/ready", "/v2/health/live")
+
 Series = dict[str, dict[str, set[str]]]  # the values of each label, by name
 
 
@@ -39,7 +41,7 @@ def _ask(client: httpx2.Client) -> None:
         assert client.post("/predict", files={"file": data}).status_code == status
     assert client.post("/predict/batch", files=[("files", HAND), ("files", NOISE)]).status_code == 200
     assert client.post("/explain", files={"file": HAND}).status_code == 200
-    for route in ("/health", "/readyz", "/livez", "/model", "/metrics", "/docs"):
+    for route in (*PROBES, "/model", "/metrics", "/docs"):
         assert client.get(route).status_code == 200
     assert client.get("/nowhere").status_code == 404
 

@@ -152,7 +152,9 @@ def gather(root: Path, extra: Path | None, size: int, cache: Path) -> Pictures:
 def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        cli()
+        code = cli(standalone_mode=False)  # so that wrong use is raised and not drawn
+    except typer.TyperException as error:
+        sys.exit(_say(error.format_message(), WRONG_USE))
     except DataError as error:
         sys.exit(_say(str(error), WRONG_USE))
     except BundleError as error:
@@ -162,6 +164,7 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except OSError as error:
         sys.exit(_say(f"{error.filename or 'The disk'}: {error.strerror or error}.", WRONG_USE))
+    sys.exit(code)
 
 
 def _say(message: str, code: int) -> int:

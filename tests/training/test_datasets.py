@@ -1,5 +1,6 @@
 """What is found in a folder of pictures, what is said about it, and the cache."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -63,6 +64,13 @@ def test_more_than_one_unreadable_file_in_a_hundred_is_an_error(own: Path, tmp_p
         (own / f"Hand/bad{number}.png").write_text("no picture")
     with pytest.raises(DataError, match=r"2 of 182 files cannot be read"):
         datasets.load(own, 32, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("arguments", [["--nope"], ["split"], ["evaluate", "--bundle"]])
+def test_wrong_use_is_one_sentence_and_code_2(arguments: list[str]) -> None:
+    done = run("training", *arguments)
+    assert done.returncode == 2
+    assert re.fullmatch(r"error: .*--.*\n", done.stderr)
 
 
 def test_data_that_cannot_train_is_one_sentence_and_code_2(tmp_path: Path, data: Path) -> None:

@@ -54,8 +54,15 @@ ELSEWHERE = {  # run by another, with other pictures and folders
     "test_the_command_lays_out_three_folders_that_share_nothing",
     'make train ARGS="evaluate --external folder"': EVALUATE,
     "make train ARGS=robustness": EVALUATE,
+    "kubectl set image deployment/bodyregion bodyregion=registry.example/bodyregion:TAG": "tests/deploy/test_kubernetes.py: "
+    "test_the_commands_for_another_bundle_change_the_manifest",
 }
+CLUSTER = "needs a cluster; tests/deploy/test_kubernetes.py builds and judges what it would be given"
 BY_HAND = {  # before a release, and why not by a test
+    "docker compose --profile monitoring up --detach": "needs a container engine; tests/deploy judges all it mounts",
+    "kubectl apply -k deploy/kubernetes": CLUSTER,
+    "kubectl rollout status deployment/bodyregion": CLUSTER,
+    "kubectl rollout undo deployment/bodyregion": CLUSTER,
     "make test-slow": "takes minutes",
     "make fix": "changes files",
     "make lock": "changes files, and asks the package index",
@@ -124,7 +131,8 @@ def test_a_command_does_what_is_said(command: str, sandbox: Path, server: Server
 @pytest.mark.parametrize("command", sorted(command for command in COMMANDS if command.startswith("make ")))
 def test_make_and_training_know_every_word_of_a_command(command: str) -> None:
     words = shlex.split(command)[1:]
-    shown = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    ours = {name: value for name, value in os.environ.items() if name not in ("ARGS", "MAKEFLAGS")}  # under make test
+    shown = subprocess.run(["make", "-n", *words], cwd=ROOT, env=ours, capture_output=True, text=True, check=True)
     for line in shown.stdout.splitlines():
         if " -m training" in line:
             done = run(*shlex.split(line)[2:], "--help")

@@ -44,6 +44,7 @@ UNREADY, UNKNOWN = protocol_errors(503), protocol_errors(404)
 router = APIRouter(tags=["open inference protocol"])
 
 
+@router.get("/v2/", include_in_schema=False)  # so the published document has it, and clients the other
 @router.get("/v2", summary="The server", response_model=ServerMetadata)
 async def server(request: Request) -> dict[str, object]:
     return {"name": request.app.title, "version": request.app.version, "extensions": EXTENSIONS}

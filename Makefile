@@ -17,10 +17,10 @@ serve: $(VENV)/serve ## start the service on the committed bundle
 train: $(VENV)/dev ## python -m training $(ARGS)
 	@$(BIN)/python -m training $(ARGS)
 
-test: $(VENV)/dev $(TOOLS)/hadolint ## the tests but the slow ones; ARGS="-k name" for some, TEST_DATA_DIR=folder for real pictures too
-	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+test: $(VENV)/dev $(TOOLS)/hadolint ## the tests but the slow ones, on two cores; ARGS="-k name" for some, TEST_DATA_DIR=folder for real pictures too
+	@$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile $(ARGS)
 
-test-slow: $(VENV)/dev ## kills a training at ten random moments
+test-slow: $(VENV)/dev ## hostile files and clients, faults, kills, a cluster: what needs minutes or the machine for itself
 	@$(BIN)/python -m pytest -q -m slow $(ARGS)
 
 check: $(VENV)/dev $(TOOLS)/hadolint ## style, types, import directions, dead code, container file; changes nothing

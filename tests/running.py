@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 
 ROOT = Path(__file__).parent.parent
+COMMITTED = ROOT / "model_artifacts" / "current"  # six classes, tells strangers and gives evidence
 READY_SECONDS = 90
 
 

@@ -12,10 +12,9 @@ import pytest
 from app.imaging import decode, to_input
 from app.model import bundle
 from app.model.classifier import Classifier
-from tests.running import ROOT, Server, serving
+from tests.running import COMMITTED, Server, serving
 
 pytestmark = pytest.mark.real
-COMMITTED = ROOT / "model_artifacts" / "current"
 EACH = 40  # pictures a class
 
 

@@ -15,7 +15,7 @@ from pyarrow import Table, parquet
 
 from tests.conftest import KINDS
 from tests.dicoms import dicom
-from tests.running import run, start, wait_until
+from tests.running import COMMITTED, run, start, wait_until
 from training import phantoms
 
 RNG = np.random.default_rng(12345)
@@ -171,9 +171,9 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
-def test_the_page_shows_what_a_person_should_check(archive: Path, robust: Path, tmp_path: Path) -> None:
+def test_the_page_shows_what_a_person_should_check(archive: Path, tmp_path: Path) -> None:
     (archive / "noise.png").write_bytes(phantoms.png(RNG.integers(0, 256, (64, 64), dtype=np.uint8)))
-    found = classify(archive, tmp_path / "table.csv", robust, "--report", tmp_path / "page.html")
+    found = classify(archive, tmp_path / "table.csv", COMMITTED.parent, "--report", tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     refused = [name for name, row in found.items() if row["accepted"] == "false"]
     wrong = [name for name, row in found.items() if row["agrees"] == "false"]

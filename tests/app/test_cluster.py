@@ -22,7 +22,7 @@ from tests.benchmarks.processes import family
 from tests.running import ROOT, run, start, wait_until
 from training import phantoms
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 MANY = 2400
 SECRET = {"RAY_AUTH_MODE": "token", "RAY_AUTH_SECRET": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
 Rows = dict[str, dict[str, str]]

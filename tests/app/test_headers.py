@@ -15,7 +15,7 @@ from pydicom.encaps import encapsulate
 from app.imaging import Pixels
 from app.model import bundle
 from tests.dicoms import dicom, item
-from tests.running import Server, run, serving
+from tests.running import COMMITTED, Server, run, serving
 from training import phantoms
 
 HAND = phantoms.draw("Hand", np.random.default_rng(12345))
@@ -102,9 +102,9 @@ def test_a_batch_mixes_dicoms_and_pictures(client: httpx2.Client, hand: bytes) -
     assert results[2]["error"]["status"] == 400
 
 
-def test_a_dicom_is_explained_too(client: httpx2.Client, robust: Path, tmp_path: Path) -> None:
-    with serving(robust / "current", tmp_path / "log") as started, started.client() as robust_client:
-        answer = robust_client.post("/explain", content=dicom(HAND))
+def test_a_dicom_is_explained_too(tmp_path: Path) -> None:
+    with serving(COMMITTED, tmp_path / "log") as started, started.client() as client:
+        answer = client.post("/explain", content=dicom(HAND))
     assert Image.open(io.BytesIO(answer.content)).size == (64, 64)
 
 

@@ -16,16 +16,13 @@ from jsonschema import Draft202012Validator
 
 from app.api import tensors
 from app.model import bundle
-from tests.running import ROOT, Server, serving
+from tests.running import COMMITTED, Server, serving
 
 # The generator knows JSON, forms and octet streams; what else it meets it is told to treat as bytes.
 CONFIG = {
     "content_type_overrides": dict.fromkeys(["image/*", "application/dicom", "image/png"], "application/octet-stream"),
 }
 GENERATOR = "openapi-python-client"
-
-
-COMMITTED = ROOT / "model_artifacts" / "current"  # it answers /explain too
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.running import ROOT, serving
+from tests.running import COMMITTED, serving
 from training import phantoms
 
 OTHER = {"KERAS_BACKEND": "openvino"}
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_it_answers_as_tensorflow_does(robust: Path, tmp_path: Path, committed: bool) -> None:
-    folder = ROOT / "model_artifacts" / "current" if committed else robust / "current"
+def test_it_answers_as_tensorflow_does(artifacts: Path, tmp_path: Path, committed: bool) -> None:
+    folder = COMMITTED if committed else artifacts / "current"
     files = [phantoms.png(picture) for picture in phantoms.candidates(seed=2)[::5]]
     answers = []
     for backend in ({}, OTHER):
@@ -24,10 +24,10 @@ def test_it_answers_as_tensorflow_does(robust: Path, tmp_path: Path, committed: 
         assert (one["label"], one["accepted"]) == (other["label"], other["accepted"])
 
 
-def test_its_heat_map_is_the_same(robust: Path, tmp_path: Path, hand: bytes) -> None:
+def test_its_heat_map_is_the_same(tmp_path: Path, hand: bytes) -> None:
     grids = []
     for backend in ({}, OTHER):
-        with serving(robust / "current", tmp_path / "log", **backend) as server, server.client() as client:
+        with serving(COMMITTED, tmp_path / "log", **backend) as server, server.client() as client:
             answer = client.post("/explain", content=hand, headers={"accept": "application/json"})
             grids.append(answer.json()["evidence"]["Hand"])
     assert np.allclose(grids[0], grids[1], rtol=5e-2, atol=5e-2)

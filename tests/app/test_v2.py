@@ -20,11 +20,10 @@ from app.imaging import decode, to_input
 from app.model import bundle
 from app.model.manifest import Manifest
 from tests.conftest import KINDS
-from tests.running import ROOT, Server, serving, wait_until
+from tests.running import COMMITTED, Server, serving, wait_until
 from training import phantoms
 
 INFER = "/v2/models/mednist/infer"
-COMMITTED = ROOT / "model_artifacts" / "current"  # which can tell strangers, and has other classes than the tests' own
 COUNTED = 'bodyregion_http_requests_total{method="POST",route="/v2/models/{name}/infer",status="200"}'
 
 

@@ -10,10 +10,9 @@ import httpx2
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.running import ROOT, Server, serving, wait_until
+from tests.running import COMMITTED, Server, serving, wait_until
 from training import phantoms
 
-CURRENT = ROOT / "model_artifacts" / "current"
 NOISE = phantoms.png(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8))  # none of the classes
 
 HAND = phantoms.png(phantoms.draw("Hand", np.random.default_rng(12345)))
@@ -27,7 +26,7 @@ Series = dict[str, dict[str, set[str]]]  # the values of each label, by name
 def asked(base: Path) -> Iterator[Server]:
     """Two workers on a bundle that was refused and taken over once, after one request of each kind."""
     bundle, limits = base / "bundle", {"BODYREGION_MAX_UPLOAD_BYTES": "100000", "BODYREGION_DRAIN_SECONDS": "600"}
-    bundle.symlink_to(CURRENT.resolve())
+    bundle.symlink_to(COMMITTED.resolve())
     with serving(bundle, base / "log", BODYREGION_WORKERS="2", **limits) as server:
         with server.client() as client:
             _ask(client)
@@ -49,7 +48,7 @@ def _ask(client: httpx2.Client) -> None:
 def _change(server: Server, bundle: Path) -> None:
     """Point `bundle` at a damaged copy, and then at a sound one."""
     for folder, said in (("damaged", "bundle refused"), ("sound", "bundle taken over")):
-        shutil.copytree(CURRENT.resolve(), bundle.parent / folder)
+        shutil.copytree(COMMITTED.resolve(), bundle.parent / folder)
         if folder == "damaged":
             (bundle.parent / folder / "model.keras").write_bytes(b"")
         bundle.unlink()

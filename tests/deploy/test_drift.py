@@ -10,8 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.model import bundle
 from tests.conftest import KINDS
-from tests.deploy.exported import CURRENT
-from tests.running import serving, wait_until
+from tests.running import COMMITTED, serving, wait_until
 
 
 def reference(client: httpx2.Client) -> dict[str, float]:
@@ -33,7 +32,7 @@ def test_the_model_tells_its_reference(client: httpx2.Client) -> None:
 
 def test_the_reference_follows_the_bundle_in_every_worker(artifacts: Path, tmp_path: Path) -> None:
     link = tmp_path / "current"
-    link.symlink_to(CURRENT.resolve())
+    link.symlink_to(COMMITTED.resolve())
     with serving(link, tmp_path / "log", BODYREGION_WORKERS="2") as server, server.client() as client:
         told = client.get("/model").json()["reference"]
         before = reference(client)

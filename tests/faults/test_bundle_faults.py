@@ -13,6 +13,8 @@ from tests.bundles import another
 from tests.faults.test_load_faults import events
 from tests.running import serving, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def root(artifacts: Path, tmp_path: Path) -> Path:

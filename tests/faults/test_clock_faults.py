@@ -14,6 +14,8 @@ from tests.app.test_workers import asking
 from tests.hostile.wire import POST, connect
 from tests.running import Server, serving, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 class Clock:
     """The time of day as one process sees it; the monotonic clock goes on, as it does when an administrator sets it."""

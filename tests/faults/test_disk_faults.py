@@ -12,6 +12,8 @@ from tests.running import run, serving
 from tests.training.test_training import options
 from training import phantoms
 
+pytestmark = pytest.mark.slow
+
 BUNDLE_KIB = 900  # a bundle of the tiny data takes a little less; its model 650
 
 
@@ -51,7 +53,6 @@ def test_a_disk_that_fills_up_while_publishing_costs_nothing(data: Path, artifac
         assert names == {bundle.CURRENT, before, after, disk.filler}
 
 
-@pytest.mark.slow
 def test_a_disk_that_fills_up_while_training_costs_nothing(data: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     with tiny_disk(runs, kib=60) as disk:

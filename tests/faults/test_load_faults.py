@@ -22,6 +22,8 @@ from tests.app.test_workers import TWO, ask, pids
 from tests.hostile.wire import connect
 from tests.running import Server, serving, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 class Kept:
     """A connection that is kept, and the worker at its other end."""

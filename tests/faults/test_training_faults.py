@@ -14,6 +14,8 @@ from tests.app.test_bundle import publish
 from tests.running import ROOT, run, start
 from tests.training.test_training import options
 
+pytestmark = pytest.mark.slow
+
 PROCESS_1 = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
 SWITCHING = """
 import sys, pathlib
@@ -31,7 +33,6 @@ def check_published(root: Path) -> list[str]:
     return titles
 
 
-@pytest.mark.slow
 def test_a_training_killed_at_ten_random_moments_publishes_nothing_by_halves(data: Path, tmp_path: Path) -> None:
     root, moments, seed = tmp_path / "artifacts", random.Random(6), 0
     for _ in range(10):

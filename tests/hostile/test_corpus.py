@@ -19,6 +19,8 @@ from tests.hostile import containers, corpus
 from tests.hostile.case import Case
 from tests.running import Server, serving
 
+pytestmark = pytest.mark.slow
+
 MOST_SECONDS, MOST_HEALTH_SECONDS, MOST_MIB = 4, 1, 500
 PAGE_MIB = sysconf("SC_PAGE_SIZE") / 2**20
 NAMES = cycle(

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT, Server, serving
+from tests.running import COMMITTED, ROOT, Server, serving
+
+pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 KEY = "drawn-for-this-test"
 EXAMPLES = 100  # for each operation, beside those that schemathesis works out
 CHOSEN = ["--checks=all", "--seed=1", f"--max-examples={EXAMPLES}", "--generation-database=none", "--no-color"]
-COMMITTED = ROOT / "model_artifacts" / "current"  # it answers /explain too
 
 
 @pytest.fixture(scope="module", params=[None, KEY], ids=["open", "with a key"])

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 
 import httpx2
+import pytest
 
 from tests.hostile.wire import (
     CHUNKED,
@@ -19,6 +20,8 @@ from tests.hostile.wire import (
     statuses,
 )
 from tests.running import Server, wait_until
+
+pytestmark = pytest.mark.slow
 
 
 async def drip(server: Server, first: bytes, drop: bytes = b"") -> bytes:

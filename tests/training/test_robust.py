@@ -142,6 +142,7 @@ def test_a_robust_bundle_publishes_every_figure_and_a_card_that_names_the_worst(
     assert "python -m training --preset robust --seed 0" in card
 
 
+@pytest.mark.slow
 def test_evaluate_prints_every_figure_beside_the_article(
     robust: Path, artifacts: Path, data: Path, elsewhere: Path, tmp_path: Path
 ) -> None:

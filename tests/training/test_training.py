@@ -83,22 +83,26 @@ def epochs_done(runs: Path) -> int:
     return max((int(path.name) for path in runs.glob("*/resume/[0-9]*")), default=0)
 
 
-@pytest.mark.parametrize(("preset", "kills"), [("article", (1, 3)), ("robust", (2,))])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("preset", "drawn", "kills"), [("article", "larger", (1, 3)), ("robust", "data", (2,))], ids=["article", "robust"]
+)
 def test_a_killed_run_ends_where_an_unbroken_one_ends(
-    larger: Path, tmp_path: Path, preset: str, kills: tuple[int, ...]
+    request: pytest.FixtureRequest, tmp_path: Path, preset: str, drawn: str, kills: tuple[int, ...]
 ) -> None:
-    whole = run("training", *options(larger, tmp_path / "whole", preset))
+    pictures: Path = request.getfixturevalue(drawn)  # fewer for preset robust, which takes its time
+    whole = run("training", *options(pictures, tmp_path / "whole", preset))
     assert whole.returncode == 0, whole.stderr
     broken = tmp_path / "broken"
     for stop_after in kills:
-        process = start("training", *options(larger, broken, preset), output=tmp_path / "log")
+        process = start("training", *options(pictures, broken, preset), output=tmp_path / "log")
         deadline = time.monotonic() + 120
         while epochs_done(broken / "runs") < stop_after and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not (broken / "artifacts" / "current").exists()
-    done = run("training", *options(larger, broken, preset))
+    done = run("training", *options(pictures, broken, preset))
     assert done.returncode == 0, done.stderr
     for one, two in zip(weights(tmp_path / "whole" / "artifacts"), weights(broken / "artifacts"), strict=True):
         assert np.array_equal(one, two)

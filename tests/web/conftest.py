@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.running import ROOT, Server, serving
+from tests.running import COMMITTED, Server, serving
 
-COMMITTED = ROOT / "model_artifacts" / "current"  # it gives heat maps, and knows strangers
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not longer open than the tests of a module: while it is, asyncio.run works nowhere else in the process."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip(f"there is no browser: none of {', '.join(NAMES)} is installed")

@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.model import bundle
-from tests.running import Server, serving
-from tests.web.conftest import COMMITTED
+from tests.running import COMMITTED, Server, serving
 from tests.web.gestures import keep
 
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.running import Server, serving
-from tests.web.conftest import COMMITTED
+from tests.running import COMMITTED, Server, serving
 from tests.web.gestures import card, choose, column, drawn, drop, finished, keep
 
 KEY = "drawn-for-this-test"

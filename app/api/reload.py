@@ -69,7 +69,8 @@ class Reload:
             reason = str(error) if isinstance(error, BundleError) else type(error).__name__
             log.warning("bundle refused", reason=reason, serving=old.bundle.title)
             return
-        self._taken, self._service.batcher = state, old.successor(classifier)
+        self._seen = self._taken = state  # also where `now` was called meanwhile
+        self._service.batcher = old.successor(classifier)
         metrics.reloads.labels("done").inc()
         metrics.serves(old.bundle.manifest, classifier.bundle.manifest)
         log.info("bundle taken over", bundle=classifier.bundle.title, before=old.bundle.title)

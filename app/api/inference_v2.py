@@ -1,5 +1,6 @@
 """/v2: the Open Inference Protocol, for the clients of KServe, Triton and Seldon."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from anyio import to_thread
@@ -29,6 +30,7 @@ INFER: dict[str, Any] = {
     }
 }
 INFERRED: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": BINARY}}}
+Route = Callable[[Request], Awaitable[object]]
 
 
 def _parameters(**examples: str) -> dict[str, Any]:
@@ -42,6 +44,26 @@ OF_MODEL = _parameters(name="mednist")
 OF_VERSION = _parameters(name="mednist", version="3f2a9c1d04be")
 UNREADY, UNKNOWN = protocol_errors(503), protocol_errors(404)
 router = APIRouter(tags=["open inference protocol"])
+
+
+def _of_model(
+    path: str, method: str, summary: str, body: dict[str, Any] | None = None, **described: Any
+) -> Callable[[Route], Route]:
+    """Registers a route below the model's, and below that of a version of it."""
+
+    def register(route: Route) -> Route:
+        for below, end, named in ((VERSION, ", by version", OF_VERSION), (MODEL, "", OF_MODEL)):
+            router.add_api_route(
+                below + path,
+                route,
+                methods=[method],
+                summary=summary + end,
+                openapi_extra=named | (body or {}),
+                **described,
+            )
+        return route
+
+    return register
 
 
 @router.get("/v2/", include_in_schema=False)  # so the published document has it, and clients the other
@@ -61,33 +83,13 @@ async def ready(request: Request) -> dict[str, bool]:
     return {"live": True, "ready": True}
 
 
-@router.get(
-    MODEL + "/ready",
-    summary="Readiness",
-    response_model=ModelReady,
-    responses=UNKNOWN | UNREADY,
-    openapi_extra=OF_MODEL,
-)
-@router.get(
-    VERSION + "/ready",
-    summary="Readiness of a version",
-    response_model=ModelReady,
-    responses=UNKNOWN | UNREADY,
-    openapi_extra=OF_VERSION,
-)
+@_of_model("/ready", "GET", "Readiness", response_model=ModelReady, responses=UNKNOWN | UNREADY)
 async def model_ready(request: Request) -> dict[str, object]:
     _check_staying(request)
     return {"name": _manifest(request).name, "ready": True}
 
 
-@router.get(MODEL, summary="The tensors", response_model=ModelMetadata, responses=UNKNOWN, openapi_extra=OF_MODEL)
-@router.get(
-    VERSION,
-    summary="The tensors of a version",
-    response_model=ModelMetadata,
-    responses=UNKNOWN,
-    openapi_extra=OF_VERSION,
-)
+@_of_model("", "GET", "The tensors", response_model=ModelMetadata, responses=UNKNOWN)
 async def model(request: Request) -> dict[str, object]:
     manifest = _manifest(request)
     return {
@@ -99,19 +101,13 @@ async def model(request: Request) -> dict[str, object]:
     }
 
 
-@router.post(
-    MODEL + "/infer",
-    summary="Judge pictures",
+@_of_model(
+    "/infer",
+    "POST",
+    "Judge pictures",
     response_model=InferResponse,
     responses=INFERRED | UNKNOWN | protocol_errors(*PICTURE),
-    openapi_extra=OF_MODEL | INFER,
-)
-@router.post(
-    VERSION + "/infer",
-    summary="Judge pictures with a version",
-    response_model=InferResponse,
-    responses=INFERRED | UNKNOWN | protocol_errors(*PICTURE),
-    openapi_extra=OF_VERSION | INFER,
+    body=INFER,
 )
 async def infer(request: Request) -> Response:
     service, _ = service_of(request), _manifest(request)  # another model is refused before the body is read

@@ -154,16 +154,16 @@ def main() -> None:
     try:
         code = cli(standalone_mode=False)  # so that wrong use is raised and not drawn
     except typer.TyperException as error:
-        sys.exit(_say(error.format_message(), WRONG_USE))
+        code = _say(error.format_message(), WRONG_USE)
     except DataError as error:
-        sys.exit(_say(str(error), WRONG_USE))
+        code = _say(str(error), WRONG_USE)
     except BundleError as error:
-        sys.exit(_say(str(error), BAD_BUNDLE))
+        code = _say(str(error), BAD_BUNDLE)
     except Interrupted:
         print("stopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        code = INTERRUPTED
     except OSError as error:
-        sys.exit(_say(f"{error.filename or 'The disk'}: {error.strerror or error}.", WRONG_USE))
+        code = _say(f"{error.filename or 'The disk'}: {error.strerror or error}.", WRONG_USE)
     sys.exit(code)
 
 

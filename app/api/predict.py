@@ -9,13 +9,13 @@ from app.api import uploads
 from app.api.errors import problem
 from app.api.limits import Timing
 from app.api.refusals import PICTURE, problems
-from app.api.schemas import ONE_PICTURE, Batch, Prediction
+from app.api.schemas import FILE, ONE_PICTURE, Batch, Prediction
 from app.api.service import Service, service_of
 
 MANY_FILES = {
     "type": "object",
     "required": ["files"],
-    "properties": {"files": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}},
+    "properties": {"files": {"type": "array", "minItems": 1, "items": FILE}},
 }
 
 Frames = Annotated[

@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from app.model.manifest import Input, Metric, Ood
 from app.model.reference import Reference
 
-BINARY = {"schema": {"type": "string", "format": "binary"}}
-ONE_FILE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+FILE = {"type": "string", "format": "binary"}
+BINARY = {"schema": FILE}
+ONE_FILE = {"type": "object", "required": ["file"], "properties": {"file": FILE}}
 ONE_PICTURE = {
     "required": True,
     "content": {

@@ -37,7 +37,7 @@ async function preview(picture, image) {
   const unshown = element("span", { className: "unshown", textContent: kind(picture.name) });
   image.replaceWith(unshown);
   try {
-    picture.thumbnail = URL.createObjectURL(await (await post("thumbnail", picture.file)).blob());
+    picture.thumbnail = await made("thumbnail", picture);
   } catch {
     return; // its card tells why
   }
@@ -84,8 +84,13 @@ function heat(picture) {
 }
 
 async function explained(picture) {
-  picture.heat = URL.createObjectURL(await (await post("explain", picture.file)).blob());
+  picture.heat = await made("explain", picture);
   return element("img", { src: picture.heat, alt: "What speaks for the most probable class, as heat" });
+}
+
+/** The address of a picture that a route makes of this one. */
+async function made(route, picture) {
+  return URL.createObjectURL(await (await post(route, picture.file)).blob());
 }
 
 function kind(name) {

@@ -1,4 +1,4 @@
-"""The command line: python -m app serve | classify | check | bundles | use."""
+"""The command line: python -m app serve | classify | check | compile | bundles | use."""
 
 import os
 import sys
@@ -12,10 +12,8 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from app import logs, settings
-from app.model import bundle
+from app.model import bundle, checkpoint
 from app.scoring import ScoringError
-from app.server import bind
-from app.workers import Workers
 
 WRONG_USE, BAD_BUNDLE = 2, 3
 COMMAND = "bodyregion"  # as installed; a shell completes the words after a command, not those after `python -m app`
@@ -33,6 +31,15 @@ cli = typer.Typer(
 )
 Root = Annotated[Path, typer.Option(help="Folder that holds the bundles.", exists=True, file_okay=False)]
 ROOT = Path("model_artifacts")
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="BODYREGION_CACHE",
+        default_factory=checkpoint.default_cache,
+        help="Folder of compiled models.",
+        show_default=False,
+    ),
+]
 
 log = structlog.get_logger()
 
@@ -50,23 +57,29 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Processes; else BODYREGION_WORKERS.")] = None,
 ) -> None:
     """Answer pictures over HTTP until told to stop; SIGHUP looks for another bundle."""
+    from app.server import bind, leave_when_told
+
+    leave_when_told()
     chosen = settings.load(host=host, port=port, bundle=folder, workers=workers)
-    bundle.read(chosen.bundle)  # what cannot be trusted is known before the seconds that importing Keras takes
+    opened = bundle.read(chosen.bundle)
     logs.configure(chosen.log_level)
     if chosen.unguarded:
         log.warning("anyone who reaches this address may use the service; BODYREGION_API_KEYS is not set")
     if chosen.workers > 1:
-        raise typer.Exit(Workers(chosen).run())
-    with bind(chosen.host, chosen.port) as address:
-        from app.worker import work  # here, because Keras takes seconds to import
+        from app.workers import Workers
 
-        raise typer.Exit(work(address, chosen))
+        raise typer.Exit(Workers(chosen, opened).run())
+    with bind(chosen.host, chosen.port) as address:
+        from app.worker import work
+
+        raise typer.Exit(work(address, chosen, opened))
 
 
 @cli.command()
 def classify(
     paths: Annotated[list[str], typer.Argument(help="Folders, files, zips, tars or quoted globs.")],
     out: Annotated[Path, typer.Option(help="The table, .csv, .jsonl or .parquet; gone on with where it exists.")],
+    cache: Cache,
     report: Annotated[Path | None, typer.Option(help="A page with what a person should check, .html.")] = None,
     folder: Annotated[Path, typer.Option("--bundle", help="Bundle to judge with.")] = ROOT / bundle.CURRENT,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores by default.")] = None,
@@ -80,6 +93,7 @@ def classify(
     from app.scoring.table import Table as Verdicts
 
     verdicts = Verdicts(out, opened := bundle.read(folder))
+    opened = checkpoint.compiled(opened, cache)
     if address:
         from app.cluster import on_a_cluster
 
@@ -95,13 +109,32 @@ def classify(
 
 @cli.command()
 def check(path: Annotated[Path, typer.Argument(help="A bundle's folder.")] = ROOT / bundle.CURRENT) -> None:
-    """Verify a bundle as the service would, and print its card."""
-    opened = bundle.read(path)
+    """Verify a bundle as the service would, compare its checkpoint with the compiled form, and print its card."""
     from app.model.classifier import Classifier
 
+    opened = checkpoint.compiled(bundle.read(path), cache=None)  # anew, which compares
     Classifier(opened)
     Console().print(Markdown(opened.card))
     Console().print(f"{opened.title} is sound.")
+    if not checkpoint.has_keras():
+        Console().print("Keras is not installed here, so its checkpoint could not be compared with its compiled form.")
+
+
+@cli.command("compile")
+def compile_command(
+    cache: Cache,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; the current one by default.")] = None,
+    seal: Annotated[bool, typer.Option("--seal", help="Publish each again with its compiled form in it.")] = False,
+) -> None:
+    """Compile checkpoints ahead of time: into the cache, or into bundles for places without Keras."""
+    for path in paths or [ROOT / bundle.CURRENT]:
+        opened = checkpoint.compiled(bundle.read(path), cache)
+        if seal:
+            typer.echo(f"{opened.title} with its compiled form is {checkpoint.sealed(opened).title}.")
+        elif checkpoint.keeps(cache, opened):
+            typer.echo(f"{opened.title} is compiled.")
+        else:
+            raise settings.SettingsError(f"The cache {cache} is not a writable folder of this user's alone.")
 
 
 @cli.command()

@@ -11,28 +11,25 @@ import shutil
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
-from app import threads
-from app.model import bundle
 from app.model.bundle import Bundle, BundleError
+from app.model.classifier import quiet
 from app.scoring import ScoringError, pool
 from app.scoring.files import File
 from app.scoring.run import MOST_BYTES, Score
+from app.scoring.scorer import Scorer
 from app.scoring.table import Row, Table
-
-if TYPE_CHECKING:
-    from app.scoring.scorer import Scorer
 
 TOGETHER = 64  # files a batch, and so a part
 TASK = 1024  # files a Ray task at most
 TRIES = 2  # of a batch before its files are judged one by one, lest one of them go on killing workers
 
 Batch = dict[str, Any]  # Ray's: arrays by name
+_scorers: dict[str, Scorer] = {}  # of this process, by bundle
 
 
 def on_a_cluster(opened: Bundle, address: str, tasks: int | None, parts: Path) -> Score:
@@ -73,7 +70,7 @@ def _parts(files: list[File], opened: Bundle, tasks: int | None, parts: Path) ->
     # not used. https://github.com/ray-project/ray/issues/62746
     done = ray.data.from_items(files, override_num_blocks=blocks).map_batches(
         _write,
-        fn_args=(opened.folder, parts.resolve(), Path.cwd()),
+        fn_args=(opened, parts.resolve(), Path.cwd()),
         batch_size=TOGETHER,
         batch_format="numpy",
         concurrency=tasks,
@@ -85,7 +82,7 @@ def _parts(files: list[File], opened: Bundle, tasks: int | None, parts: Path) ->
         yield parts / row["part"]
 
 
-def _write(batch: Batch, folder: Path, parts: Path, here: Path) -> Batch:
+def _write(batch: Batch, opened: Bundle, parts: Path, here: Path) -> Batch:
     """On a worker: a part for the files of a batch, named for them, complete or not there; or what is in the way."""
     files: list[File] = list(batch["item"])
     digest = hashlib.sha256("\0".join(file.name for file in files).encode()).hexdigest()
@@ -93,7 +90,7 @@ def _write(batch: Batch, folder: Path, parts: Path, here: Path) -> Batch:
     try:
         if not part.exists():
             died = len(list(parts.glob(f".{digest}-*")))
-            scorer = _scorer(folder, here)
+            scorer = _scorer(opened, here)
             with Table(parts / f".{digest}-{uuid4().hex}.jsonl", scorer.bundle) as table:
                 for rows in [scorer(files)] if died < TRIES else pool.alone(files, scorer.bundle, MOST_BYTES):
                     table.append(rows)
@@ -103,21 +100,19 @@ def _write(batch: Batch, folder: Path, parts: Path, here: Path) -> Batch:
     return {"part": [part.name], "error": [""]}
 
 
-@lru_cache(maxsize=1)
-def _scorer(folder: Path, here: Path) -> "Scorer":
+def _scorer(opened: Bundle, here: Path) -> Scorer:
     """This worker's own, for all tasks that Ray gives it."""
-    os.chdir(here)  # files may have relative names
-    os.environ |= threads.environment(1)
-    from app.scoring.scorer import Scorer  # after the threads are set: Keras' backend reads them once
-
-    return Scorer(bundle.read(folder), MOST_BYTES)
+    if opened.title not in _scorers:
+        os.chdir(here)  # files may have relative names
+        _scorers[opened.title] = Scorer(opened, MOST_BYTES)
+    return _scorers[opened.title]
 
 
 @contextmanager
 def _ray(address: str, tasks: int | None) -> Iterator[None]:
     import ray
 
-    with pool.quiet():
+    with quiet():
         _connect(address, tasks)
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)

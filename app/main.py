@@ -16,10 +16,9 @@ from app.api.reload import Reload
 from app.api.service import Service
 from app.imaging import PictureError
 from app.imaging.sandbox import Decoders
-from app.model import bundle
 from app.model.batching import Batcher
 from app.model.bundle import Bundle
-from app.model.classifier import ready
+from app.model.classifier import Classifier
 from app.settings import Settings, usable_cores
 
 JUDGING = {
@@ -31,22 +30,21 @@ JUDGING = {
 BODIES = 2  # largest requests whose bodies may be held at a time
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The service on the bundle `settings` names. Raises BundleError where that cannot be trusted."""
-    opened = bundle.read(settings.bundle)
+def create_app(settings: Settings, opened: Bundle) -> FastAPI:
+    """The service on a bundle with its compiled model. Raises BundleError at start where that cannot be trusted."""
     series = metrics.Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = usable_cores()  # a map of heat takes 40 MB and more
         decoders = Decoders(settings.cores, settings.max_pixels)  # which start while the model is loaded
-        batcher = Batcher(ready(opened, settings.cores), settings.max_queue, series.batch_size.observe)
+        batcher = Batcher(Classifier(opened), settings.max_queue)
         _try(decoders, opened)
         budget = Budget(BODIES * settings.max_request_bytes)
         limits = _limits(settings)
         decoding = Decoding(decoders, limits, settings.cores)
         app.state.service = service = Service(batcher, limits, series, budget, decoding)
-        app.state.reload = Reload(service, settings.bundle, settings.cores)
+        app.state.reload = Reload(service, settings.bundle, settings.cache)
         series.serves(None, opened.manifest)
         following = asyncio.create_task(app.state.reload.run())
         yield

@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 from math import ceil
 from multiprocessing import parent_process
 from time import monotonic
@@ -14,7 +15,10 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from app.protocol import Protocol
 from app.settings import Settings, SettingsError
+
+INTERRUPTED = 130
 
 log = structlog.get_logger()
 
@@ -23,8 +27,6 @@ class Server(uvicorn.Server):
     """On SIGTERM: unready at once, serving on while balancers notice, then closed, finished and gone with exit code 0."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
-        from app.protocol import Protocol  # here, because its errors bring Keras, which takes seconds to import
-
         self._app = app
         self._notice_seconds = settings.drain_seconds / 2
         self._leave_at: float | None = None
@@ -73,6 +75,13 @@ class Server(uvicorn.Server):
         if self._leave_at is not None and monotonic() >= self._leave_at:
             self.should_exit = True
         return await super().on_tick(counter)
+
+
+def leave_when_told() -> None:
+    """Until the server listens for signals itself, they end the process at once; there is nothing to reload yet."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def bind(host: str, port: int, shared: bool = False) -> socket.socket:

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.imaging import MAX_FRAMES, MAX_PIXELS
+from app.model.checkpoint import default_cache
 
 PREFIX = "BODYREGION_"
 MIB = 2**20
@@ -37,6 +38,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     workers: int = Field(default_factory=lambda: min(usable_cores(), MOST_WORKERS), ge=1)
     bundle: Path = Path("model_artifacts/current")
+    cache: Path | None = Field(default_factory=default_cache)
     max_upload_bytes: int = Field(64 * MIB, ge=1)
     max_request_bytes: int = Field(256 * MIB, ge=1)
     max_batch_files: int = Field(256, ge=1)

@@ -1,5 +1,6 @@
-"""Several workers at one address, forked from a process that has imported Keras once."""
+"""Several workers at one address, forked from a process that has imported everything once."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -9,13 +10,15 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 import structlog
-from prometheus_client.multiprocess import mark_process_dead
 
-from app.server import bind
+from app.model import checkpoint
+from app.model.bundle import Bundle
+from app.server import bind, leave_when_told
 from app.settings import Settings, SettingsError
 
 FATAL = (2, 3)  # exit codes that another try would not change
 REPLACEMENT = "replacement"  # for a worker that died
+PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PAUSE_SECONDS = 1.0  # before a worker that died is replaced
 
 log = structlog.get_logger()
@@ -24,23 +27,24 @@ log = structlog.get_logger()
 class Workers:
     """Starts them, replaces those that die, and passes SIGTERM, SIGINT and SIGHUP on."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._context = get_context("forkserver")
-        self._context.set_forkserver_preload(["app.worker"])
+    def __init__(self, settings: Settings, opened: Bundle) -> None:
+        self._settings, self._opened = settings, opened
+        self._context = get_context("fork")  # most of what is imported counts once for all of them
         self._processes: list[BaseProcess] = []
         self._leaving = False
 
     def run(self) -> int:
-        """Serve until told to stop; the exit code. Raises SettingsError."""
+        """Serve until told to stop; the exit code. Raises SettingsError or BundleError."""
         bind(self._settings.host, self._settings.port).close()  # another service there would share it unnoticed
         with _scratch() as metrics, bind(self._settings.host, self._settings.port, shared=True) as held:
             self._settings = self._settings.model_copy(update={"port": held.getsockname()[1]})
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics  # before its client is imported, which looks once
+            opened = checkpoint.compiled(self._opened, self._settings.cache)
+            _prepare()
+            for number in PASSED_ON:
                 signal.signal(number, self._pass_on)
             for _ in range(self._settings.workers):
-                self._start()
+                self._start(opened)
             return self._watch()
 
     def _watch(self) -> int:
@@ -54,6 +58,8 @@ class Workers:
 
     def _bury(self, process: BaseProcess) -> int:
         """What the death of `process` means: nothing more while leaving, the end of all, or another in its place."""
+        from prometheus_client.multiprocess import mark_process_dead
+
         self._processes.remove(process)
         mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
         code = process.exitcode or 0
@@ -64,15 +70,17 @@ class Workers:
             return code
         log.error("worker died", pid=process.pid, exit_code=code)
         time.sleep(PAUSE_SECONDS)
-        self._start(REPLACEMENT)
+        self._start(name=REPLACEMENT)
         return 0
 
-    def _start(self, name: str | None = None) -> None:
+    def _start(self, opened: Bundle | None = None, name: str | None = None) -> None:
         if self._leaving:
             return
-        process = self._context.Process(target=_work, args=(self._settings,), name=name)
+        process = self._context.Process(target=_work, args=(self._settings, opened), name=name)
+        signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)  # until the child has handlers of its own
         process.start()
         self._processes.append(process)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
 
     def _pass_on(self, number: int, frame: FrameType | None = None) -> None:
         self._leaving = self._leaving or number != signal.SIGHUP
@@ -89,7 +97,17 @@ def _scratch() -> "tempfile.TemporaryDirectory[str]":
         raise SettingsError("Several workers need a temporary folder to write to; set TMPDIR.") from error
 
 
-def _work(settings: Settings) -> None:
-    from app import worker  # here, because only workers need Keras
+def _prepare() -> None:
+    """Import what the workers need and leave it alone: what nobody writes to is shared."""
+    from app import worker  # noqa: F401
 
-    worker.main(settings)
+    gc.collect()
+    gc.freeze()
+
+
+def _work(settings: Settings, opened: Bundle | None) -> None:
+    from app import worker
+
+    leave_when_told()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+    worker.main(settings, opened)

@@ -1,10 +1,13 @@
-"""Bundles of a test's own."""
+"""Bundles of a test's own, and what opens them."""
 
+import os
 import shutil
 from pathlib import Path
 
-from app.model import bundle
+from app.model import bundle, checkpoint
 from app.model.bundle import CARD, Bundle
+from app.model.classifier import Classifier
+from tests.running import CACHE
 
 
 def another(root: Path) -> Bundle:
@@ -16,3 +19,12 @@ def another(root: Path) -> Bundle:
         published = bundle.publish(bundle.seal(folder, first.manifest), root)
     bundle.use(root, first.manifest.version)
     return published
+
+
+def compiled(folder: Path) -> Bundle:
+    """Through the cache that all tests of a run share."""
+    return checkpoint.compiled(bundle.read(folder), Path(os.environ[CACHE]))
+
+
+def classifier(folder: Path) -> Classifier:
+    return Classifier(compiled(folder))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import httpx2
 import numpy as np
 import pytest
 
-from tests.running import Server, run, serving
+from tests.running import CACHE, Server, run, serving
 from training import phantoms
 
 # A shell's background job ignores SIGINT, and so would every process that the tests start and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+os.environ.setdefault(CACHE, tempfile.mkdtemp(prefix="bodyregion-"))  # before the processes that share a run start
 
 KINDS = ["AbdomenCT", "Hand", "HeadCT"]  # three classes, because nothing may depend on six
 

@@ -17,6 +17,7 @@ import httpx2
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "model_artifacts" / "current"  # six classes, tells strangers and gives evidence
 READY_SECONDS = 90
+CACHE = "BODYREGION_CACHE"  # of compiled models, which all tests of a run share
 
 
 def run(
@@ -88,5 +89,5 @@ def _address(process: subprocess.Popen[bytes], output: Path) -> str:
 
 
 def _environment(changes: dict[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("BODYREGION_")}
+    kept = {name: value for name, value in os.environ.items() if name == CACHE or not name.startswith("BODYREGION_")}
     return kept | {"COLUMNS": "120", "BODYREGION_DRAIN_SECONDS": "0", "BODYREGION_WORKERS": "1"} | changes

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from app.imaging import decode, to_input
-from app.model import bundle
-from app.model.classifier import Classifier
+from tests.bundles import classifier
 from tests.running import COMMITTED, Server, serving
 
 pytestmark = pytest.mark.real
@@ -56,9 +55,9 @@ def test_a_picture_of_each_class_gets_the_right_label_by_form_and_by_body(
 def test_the_evaluator_and_the_service_give_the_same_probabilities(
     committed: Server, pictures: dict[str, list[bytes]]
 ) -> None:
-    classifier = Classifier(bundle.read(COMMITTED))
+    judge = classifier(COMMITTED)
     files = [file for several in pictures.values() for file in several]
-    expected = classifier(np.stack([to_input(decode(file), classifier.size) for file in files])).probabilities
+    expected = judge(np.stack([to_input(decode(file), judge.size) for file in files])).probabilities
     with committed.client() as client:
         answers = [client.post("/predict", files={"file": file}).json() for file in files]
     served = np.array([list(answer["probabilities"].values()) for answer in answers])

@@ -27,14 +27,14 @@ cli = typer.Typer(add_completion=False, epilog=EPILOG, pretty_exceptions_enable=
 Data = Annotated[str, typer.Option(help="Folder with a sub-folder a class, or an archive of one, or its URL#checksum.")]
 SplitBy = Annotated[split.Method, typer.Option("--split", help="By blocks of neighbouring files, or file by file.")]
 Seed = Annotated[int, typer.Option(help="Fixes the split, the first weights and the order.")]
-Cache = Annotated[Path, typer.Option(help="Where downloads and decoded pictures are kept.")]
+Cache = Annotated[Path, typer.Option(help="Where downloads, decoded pictures and compiled models are kept.")]
 Extra = Annotated[Path | None, typer.Option(help="Your own pictures, a folder a class; none/ holds strangers.")]
 External = Annotated[Path | None, typer.Option(help="Pictures from elsewhere: in/, off_protocol/ and out/.")]
 Version = Annotated[str, typer.Option("--bundle", help="Version or folder name.")]
 Out = Annotated[Path, typer.Option(help="Where the figures as JSON and the charts go.")]
 Artifacts = Annotated[Path, typer.Option(help="Where bundles are published.")]
 ARTIFACTS = Path("model_artifacts")
-CACHE = Path(pooch.os_cache("bodyregion"))
+CACHE, COMPILED = Path(pooch.os_cache("bodyregion")), "compiled"
 
 
 @cli.callback(invoke_without_command=True)
@@ -111,7 +111,7 @@ def evaluate(
     from training import compare
 
     pictures = gather(source.open_data(data, cache), extra, split.SIDE, cache)
-    console.print(compare.table(compare.beside_article(artifacts, version, pictures, external, out)))
+    console.print(compare.table(compare.beside_article(artifacts, version, pictures, external, out, cache / COMPILED)))
     console.print(f"figures and charts are in {out}")
 
 
@@ -128,7 +128,9 @@ def robustness(
     from training import compare
 
     pictures = gather(source.open_data(data, cache), extra, split.SIDE, cache)
-    console.print(compare.changes_table(compare.beside_article(artifacts, version, pictures, None, out)))
+    console.print(
+        compare.changes_table(compare.beside_article(artifacts, version, pictures, None, out, cache / COMPILED))
+    )
     console.print(f"figures and charts are in {out}")
 
 

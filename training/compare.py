@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from app.model import bundle
+from app.model import bundle, checkpoint
 from app.model.bundle import Bundle
 from app.model.classifier import Classifier
 from app.model.manifest import Metric
@@ -34,12 +34,17 @@ class Judged:
         return str(self.bundle.manifest.training["preset"])
 
 
-def beside_article(artifacts: Path, version: str, pictures: Pictures, external: Path | None, out: Path) -> list[Judged]:
-    """The chosen bundle and the newest one of preset article, unless that is the same; figures and charts in `out`."""
+def beside_article(
+    artifacts: Path, version: str, pictures: Pictures, external: Path | None, out: Path, cache: Path
+) -> list[Judged]:
+    """The chosen bundle and the newest one of preset article, unless that is the same; figures and charts in `out`.
+
+    What it compiles stays in `cache`.
+    """
     chosen = bundle.find(artifacts, version)
     of_article = [one for one in bundle.available(artifacts) if one.manifest.training.get("preset") == ARTICLE.name]
     both = [chosen] + [one for one in of_article[-1:] if one.title != chosen.title]
-    return [_judge(one, pictures, external, out) for one in both]
+    return [_judge(checkpoint.compiled(one, cache), pictures, external, out) for one in both]
 
 
 def _judge(chosen: Bundle, pictures: Pictures, external: Path | None, out: Path) -> Judged:
@@ -47,7 +52,7 @@ def _judge(chosen: Bundle, pictures: Pictures, external: Path | None, out: Path)
     parts = split.recall(pictures, gzip.decompress(chosen.path(LISTING).read_bytes()).decode())
     elsewhere = read(external, manifest.classes, manifest.input.size) if external else None
     found = evaluate(Classifier(chosen), parts, elsewhere)
-    judged = Judged(chosen, found, forward_milliseconds(chosen.folder))
+    judged = Judged(chosen, found, forward_milliseconds(chosen))
     report.charts(found, elsewhere, manifest.classes, out / chosen.title)
     report.mistakes(found, parts, elsewhere, out / chosen.title)
     figures = {name: metric.model_dump() for name, metric in found.metrics.items()}

@@ -4,7 +4,6 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging import Picture, Pixels, to_input
-from app.model import bundle
+from app.model.bundle import Bundle
 from app.model.classifier import Answers, Classifier, Floats
 from app.model.manifest import Metric
 from training import explain
@@ -165,15 +164,15 @@ def _shares(name: str, hits: Flags, chosen: Flags, kinds: npt.NDArray[np.str_]) 
     return found | {f"{name}_{kind}": share(hits[chosen & (kinds == kind)]) for kind in np.unique(kinds[chosen])}
 
 
-def forward_milliseconds(folder: Path) -> dict[int, float]:
+def forward_milliseconds(bundle: Bundle) -> dict[int, float]:
     """Median milliseconds of a forward pass on one core, for 1 and 32 pictures; in a process of its own."""
     core = min(os.sched_getaffinity(0))
     with ProcessPoolExecutor(1, get_context("spawn"), os.sched_setaffinity, (0, {core})) as pool:
-        return pool.submit(_time_forward, folder).result()
+        return pool.submit(_time_forward, bundle).result()
 
 
-def _time_forward(folder: Path) -> dict[int, float]:
-    classifier = Classifier(bundle.read(folder))
+def _time_forward(bundle: Bundle) -> dict[int, float]:
+    classifier = Classifier(bundle)
     found = {}
     for count, repeats in TIMED.items():
         inputs = np.random.default_rng(0).integers(0, 256, (count, classifier.size, classifier.size, 1), np.uint8)

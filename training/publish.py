@@ -2,6 +2,7 @@
 
 import gzip
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,8 +12,8 @@ import keras
 import numpy as np
 
 from app.imaging import RESAMPLE, Picture, to_input
-from app.model import bundle
-from app.model.bundle import CARD, MODEL, Bundle
+from app.model import bundle, checkpoint
+from app.model.bundle import CARD, COMPILED, MODEL, Bundle
 from app.model.classifier import Answers, Classifier
 from app.model.manifest import Input, Manifest, Ood
 from training import card, phantoms, report
@@ -67,6 +68,7 @@ def publish(
         staged = _stage(model, draft, folder)
         classes = staged.manifest.classes
         elsewhere = read_external(external, classes, draft.input.size) if external else None
+        (folder / COMPILED).write_bytes(staged.compiled)  # for places without Keras
         found = evaluate(Classifier(staged), split, elsewhere)
         report.charts(found, elsewhere, classes, folder / CHARTS)
         report.curves(history, folder / CHARTS)
@@ -75,7 +77,7 @@ def publish(
         final = staged.manifest.model_copy(update={"metrics": found.metrics})
         (folder / CARD).write_text(card.write(final))
         sealed = bundle.seal(folder, final)
-        Classifier(sealed)
+        Classifier(replace(sealed, compiled=staged.compiled))
         return bundle.publish(sealed, root)
 
 
@@ -96,4 +98,5 @@ def _stage(model: keras.Model, manifest: Manifest, folder: Path) -> Bundle:
     score = outputs["ood_score"][:, 0] if "ood_score" in outputs else None
     golden = phantoms.golden(drawn, Answers(outputs["probabilities"], score), folder)
     training = manifest.training | {"parameters": model.count_params()}
-    return bundle.seal(folder, manifest.model_copy(update={"golden": golden, "training": training}))
+    sealed = bundle.seal(folder, manifest.model_copy(update={"golden": golden, "training": training}))
+    return checkpoint.compiled(sealed, cache=None)

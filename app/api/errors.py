@@ -114,7 +114,7 @@ async def answer(request: Request, error: Exception) -> Response:
     status = _status(error)
     headers = getattr(error, "headers", None)
     if isinstance(error, QueueFull):
-        headers = {"retry-after": str(error.seconds)}
+        headers = Busy.headers
     if status in (Busy.status, KeyNeeded.status) and not _short(request):
         headers = (headers or {}) | {"connection": "close"}  # the body is not wanted, and too long to read past
     if in_protocol_v2(request.scope["path"]):

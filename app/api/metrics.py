@@ -21,7 +21,6 @@ from app.model.reference import reference
 
 PREFIX = "bodyregion_"
 CONFIDENCE = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1)
-BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1, 5)
 MAX_ID = 128
 REASONS = {
@@ -59,7 +58,6 @@ class Metrics:
         self.predictions = self._counter("predictions", "Pictures judged; none: refused as a stranger.", "label")
         self.acceptance = self._counter("acceptance", "Pictures by whether they were accepted.", "accepted")
         self.confidence = self._histogram("confidence", "Highest probability of a picture.", CONFIDENCE)
-        self.batch_size = self._histogram("batch_size", "Pictures a forward pass.", BATCHES)
         self.queue_depth = self._gauge("queue_depth", "Requests between body and answer.")
         self.model_info = self._gauge("model_info", "Workers that serve this bundle.", "name", "version")
         self.reloads = self._counter("model_reloads", "Changes of bundle while serving.", "result")

@@ -1,12 +1,14 @@
 """What the routes share: the bundle at work, the limits, and whether we are leaving."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import methodcaller
 from time import monotonic, perf_counter
 from typing import Any
 
+import numpy as np
 from fastapi import Request
 
 from app import imaging
@@ -17,7 +19,7 @@ from app.api.metrics import Metrics
 from app.imaging import Header, Picture, Pixels, Seen, to_input
 from app.imaging.preview import thumbnail
 from app.imaging.sandbox import Job
-from app.model.batching import Answered, Batcher
+from app.model.batching import Batcher
 from app.model.bundle import Bundle
 from app.model.classifier import Answers, Floats, mean
 from app.model.verdict import verdict
@@ -60,16 +62,15 @@ class Service:
         batcher = self._batcher(visit)
         with batcher.place():
             pixels, header = await self._picture(partial(imaging.look, size=batcher.size), data, visit)
-            answered = await self._judge(batcher, pixels, visit.timing)
-            return self._prediction(batcher, answered.answers, header)
+            [answers] = await self._sound(batcher, pixels[np.newaxis], visit.timing)
+            return self._prediction(batcher, answers, header)
 
     async def predict_frames(self, data: bytes, visit: Visit) -> dict[str, object]:
         """The prediction from the mean over all frames, and that of each. Raises what `predict` raises."""
         batcher = self._batcher(visit)
         with batcher.place():
             seen = await self._picture(partial(imaging.look_through, size=batcher.size), data, visit)
-            answered = await asyncio.gather(*(self._judge(batcher, pixels, visit.timing) for pixels, _ in seen))
-        each = [item.answers for item in answered]
+            each = await self._sound(batcher, np.stack([pixels for pixels, _ in seen]), visit.timing)
         alone = [verdict(batcher.bundle.manifest, answers) for answers in each]
         frames = [{name: told for name, told in frame.items() if name != "model"} for frame in alone]
         return self._prediction(batcher, mean(each), seen[len(seen) // 2][1]) | {"frames": frames}
@@ -79,12 +80,11 @@ class Service:
         batcher = self._batcher(visit)
         with batcher.place():
             picture = await self._picture(methodcaller("read"), data, visit)
-            answered = await self._judge(batcher, to_input(picture, batcher.size), visit.timing)
-        if answered.answers.evidence is None:
+            [answers] = await self._sound(batcher, to_input(picture, batcher.size)[np.newaxis], visit.timing)
+        if answers.evidence is None:
             raise NoEvidence("The model in use gives no evidence to explain with.")
-        told = self._prediction(batcher, answered.answers, picture.header)
-        classes = batcher.bundle.manifest.classes
-        return Explanation(told, answered.answers.evidence[0], classes, picture)
+        told = self._prediction(batcher, answers, picture.header)
+        return Explanation(told, answers.evidence[0], batcher.bundle.manifest.classes, picture)
 
     async def preview(self, data: bytes, visit: Visit) -> bytes:
         """A small PNG of one encoded picture. Raises what `predict` raises."""
@@ -103,7 +103,7 @@ class Service:
         """A prediction or its own error for each picture as the model takes it, (n, size, size, 1). Raises QueueFull."""
         batcher = self._batcher(visit)
         with batcher.place():
-            return await asyncio.gather(*(self._entry(batcher, (pixels, None), visit.timing) for pixels in inputs))
+            return await self._entries(batcher, [(pixels, None) for pixels in inputs], visit.timing)
 
     def _batcher(self, visit: Visit) -> Batcher:
         """The one that answers this request from here on, should another bundle take over meanwhile."""
@@ -114,16 +114,19 @@ class Service:
         start = perf_counter()
         items = await self.decoding(partial(imaging.look, size=batcher.size), files, visit)
         visit.timing.decode = max(visit.timing.decode, perf_counter() - start)
-        return await asyncio.gather(*(self._entry(batcher, item, visit.timing) for item in items))
+        return await self._entries(batcher, items, visit.timing)
 
-    async def _entry(self, batcher: Batcher, item: Seen | Exception, timing: Timing) -> dict[str, object] | Exception:
-        if isinstance(item, Exception):
-            return item
-        pixels, header = item
-        try:
-            return self._prediction(batcher, (await self._judge(batcher, pixels, timing)).answers, header)
-        except Exception as error:  # whatever the backend makes of one picture harms no other
-            return error
+    async def _entries(
+        self, batcher: Batcher, items: Sequence[Seen | Exception], timing: Timing
+    ) -> list[dict[str, object] | Exception]:
+        """A prediction for each that could be read; whatever the model makes of one picture harms no other."""
+        seen = [item for item in items if not isinstance(item, Exception)]
+        rows = await self._judge(batcher, np.stack([pixels for pixels, _ in seen]), timing) if seen else []
+        told = (
+            row if isinstance(row, Exception) else self._prediction(batcher, row, header)
+            for row, (_, header) in zip(rows, seen, strict=True)
+        )
+        return [item if isinstance(item, Exception) else next(told) for item in items]
 
     async def _picture(self, job: Job, data: bytes, visit: Visit) -> Any:
         """What `job` makes of one file. Raises PictureError or TooLarge."""
@@ -134,11 +137,19 @@ class Service:
             raise made
         return made
 
-    async def _judge(self, batcher: Batcher, inputs: Pixels, timing: Timing) -> Answered:
+    async def _sound(self, batcher: Batcher, inputs: Pixels, timing: Timing) -> list[Answers]:
+        """An answer for every picture, or the first error."""
+        rows = await self._judge(batcher, inputs, timing)
+        for row in rows:
+            if isinstance(row, Exception):
+                raise row
+        return rows  # type: ignore[return-value]
+
+    async def _judge(self, batcher: Batcher, inputs: Pixels, timing: Timing) -> list[Answers | Exception]:
         answered = await batcher(inputs)
         timing.queue = max(timing.queue, answered.queue_seconds)
         timing.infer = max(timing.infer, answered.infer_seconds)
-        return answered
+        return answered.rows
 
     def _prediction(self, batcher: Batcher, answers: Answers, header: Header | None) -> dict[str, object]:
         answer = verdict(batcher.bundle.manifest, answers, header=header)

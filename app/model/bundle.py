@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
 
@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from app.model.manifest import Manifest
 
-MANIFEST, MODEL, CARD, CURRENT = "bundle.json", "model.keras", "MODEL_CARD.md", "current"
+MANIFEST, MODEL, COMPILED, CARD = "bundle.json", "model.keras", "model.tflite", "MODEL_CARD.md"
+CURRENT = "current"
 
 
 class BundleError(Exception):
@@ -32,6 +33,9 @@ class Bundle:
     folder: Path
     manifest: Manifest
     card: str = ""  # kept by `read`, because the folder may be gone while its model still answers
+    compiled: bytes = field(
+        default=b"", repr=False
+    )  # the checkpoint as LiteRT takes it; `app.model.checkpoint` adds it
 
     @property
     def title(self) -> str:
@@ -110,8 +114,8 @@ def seal(folder: Path, manifest: Manifest) -> Bundle:
     return read(folder)
 
 
-def publish(sealed: Bundle, root: Path) -> Bundle:
-    """Move a sealed bundle to its final name and make it the current one; older bundles stay."""
+def keep(sealed: Bundle, root: Path) -> Bundle:
+    """Move a sealed bundle to its final name beside the others."""
     target = root / sealed.title
     if not target.exists():  # the same version is the same content
         sealed.folder.chmod(0o755)
@@ -119,7 +123,12 @@ def publish(sealed: Bundle, root: Path) -> Bundle:
             _flush(path)
         sealed.folder.rename(target)
         _flush(root)
-    return use(root, sealed.title)
+    return replace(sealed, folder=target.resolve())
+
+
+def publish(sealed: Bundle, root: Path) -> Bundle:
+    """The same, and make it the current one; older bundles stay."""
+    return use(root, keep(sealed, root).title)
 
 
 def _describe(folder: Path) -> Bundle:

@@ -3,20 +3,21 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter, SignatureRunner
 
 from app.imaging import RESAMPLE, Pixels, decode, to_input
-from app.model import archive
-from app.model.bundle import MODEL, Bundle, BundleError
+from app.model.bundle import Bundle, BundleError
 from app.model.manifest import Golden
 
-DRIFT = 2e-2  # golden answers may differ by this much: some backends compute in bfloat16
-BATCH_SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)  # a backend compiles once for each, at start; others are padded
+DRIFT = 2e-2  # golden answers may differ by this much from those of the machine that trained
+SLICE = 32  # pictures a forward pass: more together are no faster, and hold memory for each
 
 Floats = npt.NDArray[np.float32]
 
@@ -40,59 +41,45 @@ def mean(several: Sequence[Answers]) -> Answers:
     return Answers(*(None if part[0] is None else np.mean(part, axis=0) for part in parts))  # type: ignore[arg-type]
 
 
-def ready(bundle: Bundle, cores: int, sizes: Sequence[int] = BATCH_SIZES) -> "Classifier":
-    """A classifier that has run batches of `sizes` once, so that no request waits for the backend to prepare for them.
-
-    It computes on as many threads as `cores`, lest several processes fight. Raises BundleError.
-    """
-    with _confined(cores):
-        classifier = Classifier(bundle)
-        for size in sizes:
-            classifier(np.zeros((size, classifier.size, classifier.size, 1), np.uint8))
-    return classifier
-
-
-@contextmanager
-def _confined(cores: int) -> Iterator[None]:
-    """OpenVINO starts a thread for every core it may run on while it compiles; TensorFlow is told by the environment."""
-    if keras.backend.backend() != "openvino" or not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    allowed = sorted(os.sched_getaffinity(0))
-    first = os.getpid() % len(allowed)
-    os.sched_setaffinity(0, (allowed * 2)[first : first + cores])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
-
-
 class Classifier:
-    """Opens a bundle, checks that it fits this code and replays its golden answers. Raises BundleError."""
+    """Opens a bundle's compiled model, checks that it fits this code and replays its golden answers.
+
+    It belongs to one thread at a time: LiteRT computes in place. Raises BundleError.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.classes = bundle.manifest.classes
         self.size = bundle.manifest.input.size
-        self._model = _load(bundle)
+        self._model = _open(bundle)
         self._check_shapes()
         self._replay()
 
     def __call__(self, inputs: Pixels) -> Answers:
         """Judge `inputs`, uint8 (n, size, size, 1)."""
-        most = BATCH_SIZES[-1]
-        outputs = [self._forward(inputs[start : start + most]) for start in range(0, len(inputs), most)]
-        joined = {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0]}
-        if "ood_score" in joined:
-            joined["ood_score"] = joined["ood_score"][:, 0]
-        return Answers(**joined)
+        outputs = self.outputs(inputs)
+        if "ood_score" in outputs:
+            outputs["ood_score"] = outputs["ood_score"][:, 0]
+        return Answers(**outputs)
 
-    def _forward(self, inputs: Pixels) -> dict[str, Floats]:
-        count = len(inputs)
-        size = next(size for size in BATCH_SIZES if size >= count)
-        if size > count:
-            inputs = np.concatenate([inputs, np.zeros((size - count, *inputs.shape[1:]), np.uint8)])
-        return {name: values[:count] for name, values in self._model.predict_on_batch(inputs).items()}
+    def outputs(self, inputs: Pixels) -> dict[str, Floats]:
+        """The same by the names that the checkpoint gives its outputs."""
+        if len(inputs) <= SLICE:
+            outputs: dict[str, Floats] = self._model(**{self._input: inputs})
+            return outputs
+        slices = [self.outputs(inputs[start : start + SLICE]) for start in range(0, len(inputs), SLICE)]
+        return {name: np.concatenate([outputs[name] for outputs in slices]) for name in slices[0]}
+
+    def twin(self) -> "Classifier":
+        """The same for another thread."""
+        twin = copy(self)
+        twin._model = _open(self.bundle)
+        return twin
+
+    def golden_pictures(self) -> Pixels:
+        """Through the same decoder as any upload, (n, size, size, 1)."""
+        files = [self.bundle.path(golden.file).read_bytes() for golden in self.bundle.manifest.golden]
+        return np.stack([to_input(decode(data), self.size) for data in files])
 
     def _check_shapes(self) -> None:
         manifest, name = self.bundle.manifest, self.bundle.title
@@ -100,38 +87,53 @@ class Classifier:
             raise BundleError(
                 f"The bundle {name} wants pictures resized by {manifest.input.resample!r}, not {RESAMPLE!r}."
             )
-        if self._model.input_shape != (None, self.size, self.size, 1):
-            raise BundleError(
-                f"The model of {name} takes {self._model.input_shape}, its manifest says {self.size} pixels."
-            )
-        outputs = self._model.predict_on_batch(np.zeros((1, self.size, self.size, 1), np.uint8))
-        found = outputs["probabilities"].shape if isinstance(outputs, dict) and "probabilities" in outputs else None
-        if found != (1, len(self.classes)):
+        takes, gives = _shapes(self._model.get_input_details()), _shapes(self._model.get_output_details())
+        if [*takes.values()] != [(-1, self.size, self.size, 1)]:
+            shapes = ", ".join(map(str, takes.values()))
+            raise BundleError(f"The model of {name} takes {shapes}, its manifest says {self.size} pixels.")
+        [self._input] = takes
+        if gives.get("probabilities") != (-1, len(self.classes)):
             raise BundleError(f"The model of {name} does not answer with {len(self.classes)} probabilities.")
-        if (manifest.ood is None) == ("ood_score" in outputs):
+        if (manifest.ood is None) == ("ood_score" in gives):
             raise BundleError(f"The model of {name} and its manifest disagree about an ood_score.")
+        if unknown := gives.keys() - {field.name for field in fields(Answers)}:
+            raise BundleError(f"The model of {name} has outputs that are not known: {', '.join(sorted(unknown))}.")
 
     def _replay(self) -> None:
-        """Warm up on the golden pictures, through the same decoder as any upload."""
         goldens = self.bundle.manifest.golden
         if not goldens:
             raise BundleError(f"The bundle {self.bundle.title} has no golden pictures to check it with.")
-        answers = self(self._pixels(goldens))
+        answers = self(self.golden_pictures())
         drift = float(np.abs(_columns(answers) - _expected(goldens, self.classes)).max())
         if not drift <= DRIFT:
             raise BundleError(f"The bundle {self.bundle.title} drifts by {drift:.3f} on its golden pictures.")
 
-    def _pixels(self, goldens: list[Golden]) -> Pixels:
-        files = [self.bundle.path(golden.file).read_bytes() for golden in goldens]
-        return np.stack([to_input(decode(data), self.size) for data in files])
 
-
-def _load(bundle: Bundle) -> Any:
-    archive.inspect(bundle)
+def _open(bundle: Bundle) -> SignatureRunner:
     try:
-        return keras.models.load_model(bundle.path(MODEL), compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever the archive's content trips over
-        raise BundleError(f"Keras cannot open the model of {bundle.title}.") from error
+        with quiet():
+            interpreter = Interpreter(model_content=bundle.compiled, num_threads=1)
+            interpreter.allocate_tensors()
+        return interpreter.get_signature_runner()
+    except (ValueError, RuntimeError) as error:
+        raise BundleError(f"The compiled model of {bundle.title} cannot be opened.") from error
+
+
+def _shapes(details: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(found["shape_signature"].tolist()) for name, found in details.items()}
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Libraries greet on standard error whatever they are told; not meanwhile."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _expected(goldens: list[Golden], classes: list[str]) -> Floats:

@@ -1,29 +1,22 @@
 """All cores at work on one list of files."""
 
-import os
 import signal
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from app import threads
 from app.model.bundle import Bundle
 from app.scoring.files import File
+from app.scoring.scorer import Scorer
 from app.scoring.table import Row, failed
-
-if TYPE_CHECKING:
-    from app.scoring.scorer import Scorer
 
 TOGETHER = 64  # files a task
 AHEAD = 3  # tasks in hand for each process
 
 Task = list[File]
-scorer: "Scorer"  # of this process
+scorer: Scorer  # of this process
 
 
 def score(files: Iterable[File], bundle: Bundle, most_bytes: int, processes: int) -> Iterator[list[Row]]:
@@ -74,31 +67,14 @@ def alone(files: Task, bundle: Bundle, most_bytes: int) -> Iterator[list[Row]]:
 
 
 def _pool(bundle: Bundle, most_bytes: int, processes: int) -> ProcessPoolExecutor:
-    # Not forked: TensorFlow does not survive that.
+    # Not forked: the progress bar is a thread.
     return ProcessPoolExecutor(processes, get_context("spawn"), _prepare, (bundle, most_bytes))
 
 
 def _prepare(bundle: Bundle, most_bytes: int) -> None:
     global scorer  # noqa: PLW0603 one for each process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us
-    os.environ |= threads.environment(1)
-    with quiet():
-        from app.scoring.scorer import Scorer  # after the threads are set: Keras' backend reads them once
-
-        scorer = Scorer(bundle, most_bytes)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """TensorFlow greets on standard error whatever it is told, and would spoil the progress bar."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    scorer = Scorer(bundle, most_bytes)
 
 
 def _score(task: Task) -> list[Row]:

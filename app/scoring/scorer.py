@@ -8,7 +8,7 @@ import numpy as np
 from app import imaging
 from app.imaging import PictureError, Seen
 from app.model.bundle import Bundle
-from app.model.classifier import ready
+from app.model.classifier import Classifier
 from app.model.verdict import verdict
 from app.scoring.files import File, Unreadable
 from app.scoring.table import Row, failed
@@ -19,7 +19,7 @@ class Scorer:
 
     def __init__(self, bundle: Bundle, most_bytes: int) -> None:
         self.bundle, self._most_bytes = bundle, most_bytes
-        self._classifier = ready(bundle, cores=1)
+        self._classifier = Classifier(bundle)
 
     def __call__(self, files: Sequence[File]) -> list[Row]:
         """A row for each file, in order; what cannot be read says why."""

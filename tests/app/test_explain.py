@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from app.model import bundle
-from app.model.classifier import Classifier
+from tests.bundles import classifier
 from tests.conftest import KINDS
 from tests.running import COMMITTED, serving
 from training import phantoms
@@ -43,7 +43,7 @@ def test_strangeness_decides_acceptance_and_a_stranger_gets_no_label(client: htt
 def test_the_committed_bundle_refuses_noise() -> None:
     committed = bundle.read(COMMITTED)
     noise = np.random.default_rng(0).integers(0, 256, (16, 64, 64, 1), np.uint8)
-    answers = Classifier(committed)(noise)
+    answers = classifier(COMMITTED)(noise)
     assert answers.ood_score is not None
     assert committed.manifest.ood is not None
     assert (answers.ood_score > committed.manifest.ood.threshold).all()
@@ -77,10 +77,9 @@ def test_a_bundle_without_evidence_cannot_explain(artifacts: Path, tmp_path: Pat
 
 
 def test_another_network_gives_another_map() -> None:
-    classifier = Classifier(bundle.read(COMMITTED))
     pictures = np.stack([phantoms.draw(kind, np.random.default_rng(n)) for kind in KINDS for n in range(10)])
     inputs, every = pictures[:, :, :, np.newaxis], np.arange(len(pictures))
-    answers = classifier(inputs)
+    answers = classifier(COMMITTED)(inputs)
     labels = answers.probabilities.argmax(axis=1)
     shuffled = keras.models.load_model(COMMITTED / bundle.MODEL)
     rng = np.random.default_rng(0)
@@ -96,4 +95,4 @@ def test_a_manifest_that_hides_the_ood_score_is_refused(tmp_path: Path) -> None:
     shutil.copytree(COMMITTED.resolve(), folder)
     sealed = bundle.seal(folder, bundle.read(folder).manifest.model_copy(update={"ood": None}))
     with pytest.raises(bundle.BundleError, match="ood_score"):
-        Classifier(sealed)
+        classifier(sealed.folder)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from app.imaging import decode, to_input
 from app.model import bundle
-from app.model.classifier import Classifier
+from tests.bundles import classifier
 from tests.conftest import KINDS
 from tests.running import Server, serving, wait_until
 from training import phantoms
@@ -44,9 +44,9 @@ def test_a_prediction_has_the_promised_shape(client: httpx2.Client, hand: bytes,
 
 
 def test_training_and_serving_agree_to_a_millionth(client: httpx2.Client, artifacts: Path, data: Path) -> None:
-    classifier = Classifier(bundle.read(artifacts / "current"))
+    judge = classifier(artifacts / "current")
     files = [path.read_bytes() for path in sorted(data.glob("*/00000*.png"))]
-    expected = classifier(np.stack([to_input(decode(file), classifier.size) for file in files])).probabilities
+    expected = judge(np.stack([to_input(decode(file), judge.size) for file in files])).probabilities
     answers = [client.post("/predict", files={"file": file}).json() for file in files]
     served = np.array([list(answer["probabilities"].values()) for answer in answers])
     assert np.abs(served - expected).max() <= 1e-6
@@ -203,9 +203,9 @@ def test_a_large_jpeg_gets_the_answer_its_full_decode_would_give(client: httpx2.
     large = Image.fromarray(phantoms.draw("Hand", np.random.default_rng(5))).resize((2048, 2048))
     file = io.BytesIO()
     large.save(file, "JPEG", quality=90)
-    classifier = Classifier(bundle.read(artifacts / "current"))
-    whole = to_input(decode(file.getvalue()), classifier.size)
-    expected = classifier(whole[np.newaxis]).probabilities[0]
+    judge = classifier(artifacts / "current")
+    whole = to_input(decode(file.getvalue()), judge.size)
+    expected = judge(whole[np.newaxis]).probabilities[0]
     answer = client.post("/predict", content=file.getvalue()).json()
     assert np.abs(expected - list(answer["probabilities"].values())).max() <= 0.01
 

@@ -1,14 +1,11 @@
 """python -m tests.benchmarks [QUESTION…], all of them by default.
 
-Each question starts servers of its own on the current bundle and prints a table. KERAS_BACKEND chooses the backend.
+Each question starts servers of its own on the current bundle and prints a table.
 The load generators share the machine with the server: compare figures of one run with each other only.
 """
 
-import os
 import shutil
 import sys
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from tests.benchmarks import serving, steady
 

@@ -3,7 +3,6 @@
 Beside it, as many processes as there are cores that read, decode and judge the same files in a bare loop.
 """
 
-import os
 import sys
 import tempfile
 import time
@@ -13,8 +12,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 

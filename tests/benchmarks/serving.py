@@ -14,13 +14,11 @@ from time import perf_counter
 import numpy as np
 
 from app.imaging import Pixels, decode, to_input
-from app.model import bundle
-from app.model.classifier import ready
 from app.settings import usable_cores
 from tests.benchmarks import load, stand
 from tests.benchmarks.load import form, percentile
 from tests.benchmarks.processes import memory
-from tests.benchmarks.stand import CURRENT, Row, jpeg, own_classifier, port, probabilities, same, seconds, server, table
+from tests.benchmarks.stand import Row, jpeg, own_classifier, port, probabilities, same, seconds, server, table
 from tests.running import Server
 
 SECONDS = "8"  # of each measurement with wrk, after two to warm up
@@ -92,7 +90,7 @@ def _bare(picture: bytes, size: int, count: int) -> None:
 
 def sides() -> None:
     """Where the time of one request goes, by the size of its picture."""
-    judge, rows = ready(bundle.read(CURRENT), 1), []
+    judge, rows = stand.classifier(), []
     with server(1) as started:
         for side in (64, 256, 1024, 2048, 4096):
             picture = jpeg(side)

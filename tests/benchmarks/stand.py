@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,9 +12,8 @@ from time import perf_counter
 import numpy as np
 from PIL import Image
 
-from app import threads
-from app.model import bundle
-from app.model.classifier import Classifier, Floats, ready
+from app.model import bundle, checkpoint
+from app.model.classifier import Classifier, Floats
 from tests.benchmarks.load import Reply
 from tests.running import Server, serving
 from training import phantoms
@@ -27,10 +25,9 @@ judge: Classifier
 
 @contextmanager
 def server(workers: int, path: Path = CURRENT) -> Iterator[Server]:
-    backend = {name: value for name, value in os.environ.items() if name == "KERAS_BACKEND"}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        with serving(path, log, BODYREGION_WORKERS=str(workers), **backend) as started:
+        with serving(path, log, BODYREGION_WORKERS=str(workers)) as started:
             while sum(line["event"] == "ready" for line in started.logs()) < workers:
                 time.sleep(0.05)
             yield started
@@ -63,8 +60,11 @@ def seconds(work: Callable[[], object]) -> float:
 def own_classifier() -> None:
     """For a process of a pool: `judge`, on one core."""
     global judge  # noqa: PLW0603 one for each process
-    os.environ |= threads.environment(1)
-    judge = ready(bundle.read(CURRENT), 1)
+    judge = classifier()
+
+
+def classifier() -> Classifier:
+    return Classifier(checkpoint.compiled(bundle.read(CURRENT), checkpoint.default_cache()))
 
 
 def links(pictures: list[Path], folder: Path) -> Path:

@@ -15,9 +15,8 @@ import numpy as np
 
 from app.imaging import Pixels, decode, to_input
 from app.model import bundle
-from app.model.classifier import ready
 from app.settings import usable_cores
-from tests.benchmarks import load
+from tests.benchmarks import load, stand
 from tests.benchmarks.load import Reply, form, percentile
 from tests.benchmarks.processes import memory
 from tests.benchmarks.stand import CURRENT, jpeg, port, probabilities, same, seconds, server, table
@@ -68,7 +67,7 @@ def _until(holds: Callable[[], bool]) -> None:
 
 def distinct() -> None:
     """Does every answer belong to its picture, and does memory stay flat?"""
-    files, judge = _distinct_files(), ready(bundle.read(CURRENT), 1)
+    files, judge = _distinct_files(), stand.classifier()
     parts = [files[at : at + 128] for at in range(0, DISTINCT, 128)]
     inputs = (np.stack([to_input(decode(file), judge.size) for file in part]) for part in parts)
     expected = np.concatenate([judge(some).probabilities for some in inputs])

@@ -1,0 +1,162 @@
+"""A bundle's Keras checkpoint as what serves it: kept in a cache, compiled in a process of its own, or carried along."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from secrets import token_hex
+from stat import S_IMODE
+
+from app.model.bundle import COMPILED, MANIFEST, MODEL, Bundle, BundleError, keep, seal, staging
+
+FORMAT = 1  # of what is cached: another number when the compiler makes something else of the same checkpoint
+MEMORY = 2 * 2**30  # bytes of its own that a compiler may take; ours take 0.41 GiB, 0.66 with what is shared
+SECONDS = 120  # it may take; 3 is what it does on one core
+REFUSED = 3  # its exit code where it says what is wrong
+PRIVATE = 0o700
+DIGEST = sha256().digest_size
+KEPT = ("PATH", "LD_LIBRARY_PATH")  # of the environment: Keras needs no secrets
+CHOSEN = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""} | dict.fromkeys(
+    ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
+)
+
+
+def default_cache() -> Path | None:
+    """Ours in this user's own; None for a user without a home."""
+    with suppress(RuntimeError):
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bodyregion" / "compiled"
+    return None
+
+
+def compiled(bundle: Bundle, cache: Path | None) -> Bundle:
+    """`bundle` with its compiled model, as it is where it has that already. Raises BundleError.
+
+    A cache is used if it belongs to this user alone. One that is full, damaged or cannot be written costs time only.
+    """
+    if bundle.compiled:
+        return bundle
+    kept = _entry(bundle, cache)
+    if not (model := _recall(kept)):
+        model = _made(bundle, kept) if has_keras() else _carried(bundle)
+    return replace(bundle, compiled=model)
+
+
+def keeps(cache: Path | None, bundle: Bundle) -> bool:
+    """Whether the compiled form of this checkpoint lies in the cache."""
+    return _recall(_entry(bundle, cache)) is not None
+
+
+def sealed(bundle: Bundle) -> Bundle:
+    """The same with its compiled form among its files, so another version; published beside it, not in use."""
+    root = bundle.folder.parent
+    with staging(root) as folder:
+        shutil.copytree(bundle.folder, folder, dirs_exist_ok=True)
+        (folder / COMPILED).write_bytes(bundle.compiled)
+        return keep(seal(folder, bundle.manifest), root)
+
+
+def has_keras() -> bool:
+    return all(find_spec(name) for name in ("keras", "tensorflow"))
+
+
+def _entry(bundle: Bundle, cache: Path | None) -> Path | None:
+    """The file for this checkpoint, where nobody else can put one."""
+    if cache is None:
+        return None
+    try:
+        cache.mkdir(PRIVATE, parents=True, exist_ok=True)
+        found = cache.stat()
+    except OSError:
+        return None
+    ours = (found.st_uid, S_IMODE(found.st_mode)) == (os.geteuid(), PRIVATE)
+    return cache / f"{bundle.manifest.files[MODEL]}-{FORMAT}.tflite" if ours else None
+
+
+def _recall(entry: Path | None) -> bytes | None:
+    """What was kept, if it is whole: LiteRT opens altered bytes as well."""
+    if entry is None:
+        return None
+    try:
+        content = entry.read_bytes()
+    except OSError:
+        return None
+    digest, model = content[:DIGEST], content[DIGEST:]
+    return model if sha256(model).digest() == digest else None
+
+
+def _keep(entry: Path | None, model: bytes) -> None:
+    if entry is None:
+        return
+    unfinished = entry.with_name(f".{token_hex(8)}")
+    with suppress(OSError):
+        try:
+            unfinished.write_bytes(sha256(model).digest() + model)
+            unfinished.replace(entry)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def _carried(bundle: Bundle) -> bytes:
+    if COMPILED not in bundle.manifest.files:
+        raise BundleError(
+            f"The bundle {bundle.title} carries no compiled model, and Keras is not installed here; "
+            "python -m app compile --seal makes a bundle that does where it is."
+        )
+    return bundle.path(COMPILED).read_bytes()
+
+
+def _made(bundle: Bundle, entry: Path | None) -> bytes:
+    """By one process at a time; whoever waited for another finds what that one kept."""
+    with _alone(bundle):
+        if not (model := _recall(entry)):
+            _keep(entry, model := _compile(bundle))
+    return model
+
+
+@contextmanager
+def _alone(bundle: Bundle) -> Iterator[None]:
+    with bundle.path(MANIFEST).open() as file:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _compile(bundle: Bundle) -> bytes:
+    try:
+        with tempfile.TemporaryDirectory(prefix="bodyregion-") as scratch:
+            done = _run(bundle, scratch)
+    except subprocess.TimeoutExpired as late:
+        raise BundleError(f"The model of {bundle.title} takes more than {SECONDS} s to compile.") from late
+    except OSError as error:
+        raise BundleError(
+            f"The model of {bundle.title} cannot be compiled without a writable temporary folder; set TMPDIR."
+        ) from error
+    if done.returncode == REFUSED:
+        raise BundleError(done.stdout.decode())
+    if done.returncode:
+        raise BundleError(
+            f"The model of {bundle.title} brought its compiler down, which may take {MEMORY // 2**20:,} MiB."
+        )
+    return done.stdout
+
+
+def _run(bundle: Bundle, scratch: str) -> subprocess.CompletedProcess[bytes]:
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "app.model.compiler", str(bundle.folder)],
+        cwd=Path(__file__).parents[2],
+        env=kept | CHOSEN | {"TMPDIR": scratch, "KERAS_HOME": scratch},  # where Keras leaves a file of settings
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=SECONDS,
+        check=False,
+    )

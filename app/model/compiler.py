@@ -1,0 +1,101 @@
+"""python -m app.model.compiler FOLDER: the Keras checkpoint of a bundle as LiteRT takes it, on standard output.
+
+Run by `app.model.checkpoint` as a process of its own, and imported by nobody: so neither TensorFlow's 0.7 GB nor a
+spiteful checkpoint reaches a process that answers. Ends with REFUSED and a sentence where the checkpoint is no good.
+"""
+
+import os
+import resource
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.model import archive, bundle
+from app.model.bundle import COMPILED, MODEL, Bundle, BundleError
+from app.model.checkpoint import MEMORY, REFUSED
+from app.model.classifier import Classifier
+
+DIFFERENCE = 1e-4  # that both forms may have in any output; 3e-6 is what they have
+RANDOM = 64  # pictures beside the golden ones to compare them on
+LATER = 10  # niceness: whoever answers meanwhile goes first
+
+
+def main(folder: Path) -> None:
+    answer = os.dup(1)
+    os.dup2(2, 1)  # Keras and TensorFlow print there
+    os.nice(LATER)
+    with suppress(ValueError, OSError):  # elsewhere than on Linux there is no such limit
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    code, said = _compiled(folder)
+    with open(answer, "wb") as file:  # noqa: PTH123
+        file.write(said)
+    os._exit(code)  # at once: TensorFlow's threads take 0.2 s to end
+
+
+def _compiled(folder: Path) -> tuple[int, bytes]:
+    """Exit code, and the model or what is wrong with it."""
+    try:
+        return 0, _compile(bundle.read(folder))
+    except BundleError as refused:
+        return REFUSED, str(refused).encode()
+
+
+def _compile(opened: Bundle) -> bytes:
+    model = _load(opened)
+    converted = _convert(model, opened)
+    forms = [converted, opened.path(COMPILED).read_bytes()] if COMPILED in opened.manifest.files else [converted]
+    for form in forms:
+        _compare(model, Classifier(replace(opened, compiled=form)))
+    return converted
+
+
+def _load(opened: Bundle) -> Any:
+    try:
+        archive.inspect(opened.path(MODEL))
+    except archive.NotAllowed as refused:
+        raise BundleError(f"The model of {opened.title} cannot be trusted: {refused}.") from refused
+    except Exception as error:  # whatever zip and JSON trip over
+        raise BundleError(f"The model of {opened.title} is no Keras archive that can be read.") from error
+    import keras  # here: where memory is limited already
+
+    try:
+        return keras.models.load_model(opened.path(MODEL), compile=False, safe_mode=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # Keras raises whatever the archive's content trips over
+        raise BundleError(f"Keras cannot open the model of {opened.title}.") from error
+
+
+def _convert(model: Any, opened: Bundle) -> bytes:
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / COMPILED
+            model.export(path, format="litert", verbose=False)
+            return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"The model of {opened.title} cannot be compiled: {error.strerror or error}.") from error
+    except Exception as error:
+        raise BundleError(f"The model of {opened.title} has no form that LiteRT takes.") from error
+
+
+def _compare(model: Any, compiled: Classifier) -> None:
+    """Raises BundleError where `compiled` answers otherwise than the checkpoint."""
+    shape = RANDOM, compiled.size, compiled.size, 1
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    for inputs in (compiled.golden_pictures(), noise):
+        expected, found = model.predict_on_batch(inputs), compiled.outputs(inputs)
+        difference = max(float(np.abs(expected[name] - found[name]).max()) for name in found)
+        if not difference <= DIFFERENCE:
+            raise BundleError(
+                f"The checkpoint of {compiled.bundle.title} and its compiled form differ by {difference:.1g}."
+            )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

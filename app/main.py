@@ -59,12 +59,11 @@ def create_app(settings: Settings, opened: Bundle) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own would come from elsewhere; ours is in `page`
         redoc_url=None,
-        generate_unique_id_function=document.operation_id,
         redirect_slashes=False,  # the redirection would repeat the Host header and the query
     )
     errors.install(app)
     for part in (predict, explain, thumbnail, inference_v2, health, metrics, page):
-        app.include_router(part.router)
+        app.router.routes.extend(part.router.routes)  # included, they would be looked for twice for every request
     document.install(app)
     app.add_middleware(Turnstile, routes=JUDGING)
     security.install(app, settings.api_keys, settings.cors_origins)

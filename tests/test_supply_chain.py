@@ -20,8 +20,9 @@ FLOORS = {  # the first releases without a hole that a stranger's file, form or 
     "python-multipart": "0.0.32",
     "starlette": "1.3.1",
 }
-LOCKS = {name: ROOT / name for name in ("requirements.lock", "requirements-dev.lock", "requirements-tools.lock")}
-SERVICE, DEVELOPMENT, TOOLS = LOCKS.values()
+NOT_IN_THE_IMAGE = {"keras", "tensorflow", "tensorflow-cpu"}
+LOCKS = {path.name: path for path in (ROOT / f"requirements{part}.lock" for part in ("", "-image", "-dev", "-tools"))}
+SERVICE, IMAGE, DEVELOPMENT, TOOLS = LOCKS.values()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ASKED = PROJECT["project"]["dependencies"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
@@ -63,6 +64,7 @@ def test_every_locked_package_has_its_hashes(name: str) -> None:
     ("lock", "asked"),
     [
         (SERVICE, ASKED),
+        (IMAGE, [item for item in ASKED if Requirement(item).name not in NOT_IN_THE_IMAGE]),
         (DEVELOPMENT, [*ASKED, *(item for extra in EXTRAS.values() for item in extra)]),
         (TOOLS, PROJECT["dependency-groups"]["tools"]),
     ],
@@ -78,6 +80,11 @@ def test_everything_that_is_asked_for_is_locked_at_a_version_that_will_do(lock: 
 def test_development_runs_what_the_service_runs() -> None:
     development = set(entries(DEVELOPMENT))
     assert set(entries(SERVICE)) <= development
+
+
+def test_the_image_runs_what_the_service_runs_but_does_not_compile() -> None:
+    assert set(entries(IMAGE)) < set(entries(SERVICE))
+    assert not NOT_IN_THE_IMAGE & set(locked(IMAGE))
 
 
 def test_what_is_installed_is_what_is_locked() -> None:

@@ -28,6 +28,7 @@ class Decoding:
         work = [imaging.work(data) for data in files]
         if work == [Work.TINY]:
             return self._here(job, files)
+        visit.watch()
         much = {at for at, data in enumerate(files) if work[at] is Work.UNKNOWN and self._fits(data)}
         little = [at for at in range(len(files)) if at not in much]
         made = dict(zip(much, await self._sandboxed(job, [files[at] for at in much], visit), strict=True))

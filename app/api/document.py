@@ -1,7 +1,6 @@
 """The OpenAPI document, where FastAPI cannot see by itself what a route does."""
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from app.api.protocol_schemas import InferError
@@ -16,12 +15,6 @@ REQUEST_ID = {  # where there are several kinds of body, openapi-python-client n
     "description": "Echoed, and written to the log, where it is a plain word.",
     "example": "ward-7",
 }
-
-
-def operation_id(route: APIRoute) -> str:
-    """The words of its path, which become the name of a function in a generated client."""
-    words = [part for part in route.path.split("/") if part and not part.startswith("{")]
-    return "_".join(words) or route.name
 
 
 def install(app: FastAPI) -> None:

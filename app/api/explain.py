@@ -1,17 +1,18 @@
 """POST /explain: which part of the picture speaks for its label."""
 
 import numpy as np
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.api import uploads
 from app.api.predict import reply
 from app.api.refusals import PICTURE, problems
+from app.api.routing import JudgingRoute, Router
 from app.api.schemas import ONE_PICTURE, PNG, Explanation
 from app.api.service import service_of
 from app.imaging.preview import overlay
 
-router = APIRouter(tags=["prediction"], responses=problems(*PICTURE))
+router = Router(tags=["prediction"], responses=problems(*PICTURE), route_class=JudgingRoute)
 
 
 @router.post(

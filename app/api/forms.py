@@ -1,5 +1,6 @@
 """Files out of a multipart body, through python-multipart's own parser fed directly: nothing touches the disk."""
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -8,6 +9,7 @@ from python_multipart.multipart import MultipartParser, MultipartState, parse_op
 
 from app.api.errors import Malformed, TooLarge
 
+PLAIN = re.compile(rb'form-data; name="([^"\\]*)"(; filename="[^"\\]*")?')  # as nearly everybody writes it
 FIELDS_BESIDE = 16  # parts that are no files; nobody needs more
 
 
@@ -80,4 +82,7 @@ def _parse(body: bytes, boundary: bytes, max_files: int) -> list[_Part]:
 
 
 def _field(part: _Part) -> bytes | None:
-    return parse_options_header(part.headers.get(b"content-disposition"))[1].get(b"name")
+    disposition = part.headers.get(b"content-disposition", b"")
+    if plain := PLAIN.fullmatch(disposition):
+        return plain[1]
+    return parse_options_header(disposition)[1].get(b"name")

@@ -2,15 +2,16 @@
 
 from time import monotonic
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
+from app.api.routing import Router
 from app.api.schemas import MODEL, Alive, Health, ModelInfo
 from app.api.service import service_of
 from app.model.reference import reference
 from app.model.verdict import model_ref
 
-router = APIRouter(tags=["operations"])
+router = Router(tags=["operations"])
 
 DRAINING = {"application/json": {"example": {"status": "draining", "model": MODEL, "uptime_seconds": 86400.0}}}
 UNREADY: dict[int | str, dict[str, object]] = {

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.api import model_tensors, tensors
 from app.api.errors import ApiError, Busy, NoModel
@@ -12,6 +12,7 @@ from app.api.limits import Visit
 from app.api.model_tensors import Answer
 from app.api.protocol_schemas import InferResponse, Live, ModelMetadata, ModelReady, Ready, ServerMetadata
 from app.api.refusals import PICTURE, protocol_errors
+from app.api.routing import JudgingRoute, Router
 from app.api.schemas import BINARY
 from app.api.service import Service, service_of
 from app.imaging import PictureError, Pixels
@@ -43,7 +44,7 @@ def _parameters(**examples: str) -> dict[str, Any]:
 OF_MODEL = _parameters(name="mednist")
 OF_VERSION = _parameters(name="mednist", version="3f2a9c1d04be")
 UNREADY, UNKNOWN = protocol_errors(503), protocol_errors(404)
-router = APIRouter(tags=["open inference protocol"])
+router = Router(tags=["open inference protocol"], route_class=JudgingRoute)
 
 
 def _of_model(

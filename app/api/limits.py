@@ -101,7 +101,7 @@ class Visit:
         self.due = self._started + _patience(request, limits)  # by the monotonic clock
         self._timeout = asyncio.timeout_at(self._pace(0))
         self._watcher: asyncio.Task[None] | None = None
-        self._gone = False
+        self._complete = self._gone = False
 
     async def __aenter__(self) -> "Visit":
         await self._timeout.__aenter__()
@@ -141,7 +141,7 @@ class Visit:
             self._limit(len(body), max_bytes)
             self._hold(len(message["body"]))
             self._timeout.reschedule(self._pace(len(body)) if more else self.due)
-        self._watcher = asyncio.create_task(self._watch())
+        self._complete = True
         self.timing.read = asyncio.get_running_loop().time() - self._started
         return bytes(body)
 
@@ -157,8 +157,13 @@ class Visit:
         """When the next part of the body is due, given how much has come."""
         return min(self.due, self._started + GRACE_SECONDS + received / PACE)
 
+    def watch(self) -> None:
+        """From here on the visit ends when the caller hangs up; for what takes longer than looking for that does."""
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch())
+
     async def _watch(self) -> None:
-        """End the visit when the caller hangs up: nothing else arrives after the body."""
+        """Nothing else arrives after the body."""
         await self.request.receive()
         self._gone = True
         self._timeout.reschedule(0)
@@ -166,7 +171,7 @@ class Visit:
     def _reason(self) -> Exception:
         if self._gone:
             return ClientDisconnect()
-        if self._watcher is None:
+        if not self._complete:
             return TooSlow("The body did not arrive in time.")
         return DeadlinePassed()
 

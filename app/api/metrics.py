@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any, Literal
 
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api import security
 from app.api.errors import answer
 from app.api.limits import STAGES, Timing
+from app.api.routing import Router
 from app.model.manifest import Manifest
 from app.model.reference import reference
 
@@ -41,7 +42,7 @@ EXPOSITION = {
     "text/plain": {"schema": {"type": "string"}, "example": 'bodyregion_predictions_total{label="Hand"} 1.0\n'}
 }
 
-router = APIRouter(tags=["operations"])
+router = Router(tags=["operations"])
 log = structlog.get_logger()
 
 

@@ -4,10 +4,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
+from app.api.routing import Router
 from app.api.security import ASSETS, DOCS, PAGE
 from app.api.service import service_of
 from app.model.classifier import Answers
@@ -17,7 +18,7 @@ from app.model.verdict import verdict
 WEB = Path(__file__).parent.parent / "web"
 SWAGGER = ("fastapi_offline", "static")  # of that package Swagger UI's files are wanted, not the code
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
 files = StaticFiles(directory=WEB, packages=[SWAGGER])
 
 

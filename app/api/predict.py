@@ -1,14 +1,13 @@
 """POST /predict and /predict/batch: parse, one call, shape the reply."""
 
-from typing import Annotated, Literal
-
-from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import Request, Response
+from pydantic_core import to_json
 
 from app.api import uploads
-from app.api.errors import problem
+from app.api.errors import NoPicture, problem
 from app.api.limits import Timing
 from app.api.refusals import PICTURE, problems
+from app.api.routing import JudgingRoute, Router
 from app.api.schemas import FILE, ONE_PICTURE, Batch, Prediction
 from app.api.service import Service, service_of
 
@@ -18,22 +17,35 @@ MANY_FILES = {
     "properties": {"files": {"type": "array", "minItems": 1, "items": FILE}},
 }
 
-Frames = Annotated[
-    Literal["middle", "all"], Query(description="Of a picture with several: the middle one, or all, averaged and each.")
-]
+WHICH = "Of a picture with several: the middle one, or all, averaged and each."
+FRAMES = {
+    "name": "frames",
+    "in": "query",
+    "required": False,
+    "description": WHICH,
+    "schema": {
+        "enum": ["middle", "all"],
+        "type": "string",
+        "description": WHICH,
+        "default": "middle",
+        "title": "Frames",
+    },
+}
 
-router = APIRouter(tags=["prediction"], responses=problems(*PICTURE))
+router = Router(tags=["prediction"], responses=problems(*PICTURE), route_class=JudgingRoute)
 
 
 @router.post(
     "/predict",
     summary="Judge one picture",
     response_model=Prediction,
-    openapi_extra={"requestBody": ONE_PICTURE},
+    openapi_extra={"requestBody": ONE_PICTURE, "parameters": [FRAMES]},
 )
-async def predict(request: Request, frames: Frames = "middle") -> Response:
+async def predict(request: Request) -> Response:
     service = service_of(request)
-    judge = service.predict_frames if frames == "all" else service.predict
+    judge = {"middle": service.predict, "all": service.predict_frames}.get(request.query_params.get("frames", "middle"))
+    if judge is None:
+        raise NoPicture("The parameter frames has a value it cannot have.")
     async with service.visit(request) as visit:
         answer = await judge(await uploads.one_file(visit), visit)
     return reply(answer, service, visit.timing)
@@ -61,4 +73,4 @@ def _entry(request: Request, index: int, answer: dict[str, object] | Exception) 
 
 def reply(content: dict[str, object], service: Service, timing: Timing) -> Response:
     service.metrics.timed(timing)
-    return JSONResponse(content, headers={"Server-Timing": timing.header()})
+    return Response(to_json(content), headers={"Server-Timing": timing.header()}, media_type="application/json")

@@ -102,6 +102,7 @@ class Service:
     async def predict_pixels(self, inputs: Pixels, visit: Visit) -> list[dict[str, object] | Exception]:
         """A prediction or its own error for each picture as the model takes it, (n, size, size, 1). Raises QueueFull."""
         batcher = self._batcher(visit)
+        visit.watch()
         with batcher.place():
             return await self._entries(batcher, [(pixels, None) for pixels in inputs], visit.timing)
 

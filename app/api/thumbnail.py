@@ -1,13 +1,14 @@
 """POST /thumbnail: what a picture looks like, where whoever asks cannot read its format."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.api import uploads
 from app.api.refusals import PICTURE, problems
+from app.api.routing import JudgingRoute, Router
 from app.api.schemas import ONE_PICTURE, PNG
 from app.api.service import service_of
 
-router = APIRouter(tags=["prediction"], responses=problems(*PICTURE))
+router = Router(tags=["prediction"], responses=problems(*PICTURE), route_class=JudgingRoute)
 
 
 @router.post(

@@ -15,6 +15,7 @@ MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
 BASELINE, SCAN = {0xC0, 0xC1}, 0xDA
 FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # those that say how large a JPEG, or a JPEG-LS, is
 START = 0xD8  # has no length behind it
+PLAIN = {0xC0, 0xC1, 0xC4, 0xDB, 0xDD, 0xE0, 0xFE}  # baseline frames, tables, restarts, JFIF's own, comments
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +28,28 @@ class Jpeg:
     colors: int
     baseline: bool
     scans: int
+    plain: bool  # nothing but what its pixels need: no notes, profiles, other pictures or ways to store colour
+
+    def shrunk(self, at_least: int) -> tuple[int, int]:
+        """Width and height at the smallest scale, of those JPEG knows, at which both sides keep `at_least` pixels."""
+        scale = next((s for s in (8, 4, 2) if min(self.width, self.height) >= s * at_least), 1)
+        return -(-self.width // scale), -(-self.height // scale)
 
 
-def check(data: bytes, max_pixels: int) -> None:
+def check(data: bytes, max_pixels: int) -> Jpeg:
     """Raises PictureError, struct.error or ValueError."""
     frame = read_header(data)
     check_size(frame.width, frame.height, max_pixels)
+    return frame
 
 
 def read_header(data: bytes) -> Jpeg:
     """Raises TooMuchWork, struct.error, or ValueError where no frame is."""
-    at, frame = 2, None
+    at, frame, plain = 2, None, True
     for _ in range(SEGMENTS):
         if (found := MARKER.search(data, at)) is None or (marker := found[0][1]) == SCAN:
             break
-        at = found.end()
+        at, plain = found.end(), plain and marker in PLAIN
         if marker in FRAMES and frame is None:
             frame = (marker in BASELINE, *unpack_from(">B2HB", data, at + 2))
         if marker != START:
@@ -54,7 +62,7 @@ def read_header(data: bytes) -> Jpeg:
     if frame is None:
         raise ValueError("no frame header")
     baseline, depth, height, width, colors = frame
-    return Jpeg(width, height, depth, colors, baseline, _scans(data))
+    return Jpeg(width, height, depth, colors, baseline, scans := _scans(data), plain and depth == 8 and scans == 1)
 
 
 def _scans(data: bytes) -> int:

@@ -33,6 +33,7 @@ TINY_BYTES, TINY_PIXELS = 16 * 1024, 128 * 128  # decoded in at most 0.3 ms
 LITTLE_BYTES, LITTLE_PIXELS = 2**20, 4_000_000  # in at most 50 ms and 40 MB
 PLAIN_SCANS = 4  # and perhaps a thumbnail among them
 PACKED = {b"zTXt", b"iTXt", b"iCCP", b"acTL"}  # chunks of a PNG that may hold much more than they seem to
+MODES = {1: "L", 3: "RGB"}  # by the number of colours
 SPACES = {"L": "GRAY", "RGB": "RGB"}  # Pillow's name and simplejpeg's
 
 # What can be known before Pillow looks: how much work is promised, and whether all of the picture is there.
@@ -83,19 +84,49 @@ class Unread:
         yield self.read()
 
 
-def open(data: bytes, format: str, max_pixels: int) -> Unread:
+@dataclass(frozen=True, slots=True)
+class PlainJpeg:
+    """One that needs nothing of Pillow, whose way to a small one's pixels takes longer than they do."""
+
+    data: bytes
+    header: jpeg.Jpeg
+
+    @property
+    def pixels(self) -> int:
+        return self.header.width * self.header.height
+
+    def read(self, at_least: int | None = None) -> Picture:
+        mode = MODES[self.header.colors]
+        with _judging("JPEG"):
+            size = self.header.shrunk(at_least) if at_least else (0, 0)
+            if (pixels := jpeg.decode(self.data, SPACES[mode], *size)) is None:
+                return _open(self.data, "JPEG", self.pixels).read(at_least)
+            grey = pixels[:, :, 0] if mode == "L" else _grey(Image.fromarray(pixels), "JPEG")
+            return Picture(grey, "JPEG", mode)
+
+    def frames(self) -> Iterator[Picture]:
+        yield self.read()
+
+
+def open(data: bytes, format: str, max_pixels: int) -> Unread | PlainJpeg:
     """Read the header of `data` with the one parser `format` names. Raises PictureError and nothing else."""
     with _judging(format):
-        if format in CHECKS:
-            CHECKS[format](data, max_pixels)
-        image = Image.open(io.BytesIO(data), formats=[format])
-        check_size(*image.size, max_pixels)
-        _check_single(image)
-        if format == "TIFF":
-            tiff.check(data, image.tag_v2)  # type: ignore[attr-defined]
-        if format == "BMP" and image.tile[0].codec_name == "bmp_rle":  # Pillow decodes it in Python, damaged or not
-            raise UnknownType("A BMP in run-length encoding is not read.")
-        return Unread(data, image)
+        if format == "JPEG" and (header := jpeg.check(data, max_pixels)).plain and header.colors in MODES:
+            return PlainJpeg(data, header)
+        return _open(data, format, max_pixels)
+
+
+def _open(data: bytes, format: str, max_pixels: int) -> Unread:
+    if format in CHECKS:
+        CHECKS[format](data, max_pixels)
+    image = Image.open(io.BytesIO(data), formats=[format])
+    check_size(*image.size, max_pixels)
+    _check_single(image)
+    if format == "TIFF":
+        tiff.check(data, image.tag_v2)  # type: ignore[attr-defined]
+    if format == "BMP" and image.tile[0].codec_name == "bmp_rle":  # Pillow decodes it in Python, damaged or not
+        raise UnknownType("A BMP in run-length encoding is not read.")
+    return Unread(data, image)
 
 
 @contextmanager

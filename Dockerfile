@@ -1,7 +1,7 @@
 # Any base with Python 3.11 to 3.13 and its venv module will do, such as Debian 12 with python3-venv.
 ARG BASE=python:3.13-slim-trixie
 
-# Keras and TensorFlow stay in here: what they make of each checkpoint is 0.4 MB, and all that serving needs.
+# What serving needs of Keras and TensorFlow is made here: 0.6 and 1.8 MB for the two bundles.
 FROM ${BASE} AS compiled
 COPY requirements.lock /
 RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /requirements.lock
@@ -13,16 +13,19 @@ RUN /opt/venv/bin/python -m app compile --cache /srv/cache/compiled model_artifa
 FROM ${BASE} AS build
 COPY requirements-image.lock /
 # Compiled here, since a read-only root cannot keep bytecode: that halves the time to start.
-# Then what nothing here imports goes, 153 of 339 MB: what LiteRT has for GPUs and phones (32), the codecs of imagecodecs
-# that no DICOM names (70), tests (19), AVIF (5), structured reports (6).
+# What nothing imports goes, 160 of 355 MB: pip and setuptools (26); of LiteRT what is for GPUs and phones (32); codecs
+# that app/imaging/codecs.py does not name (72); AVIF (5); structured reports (7); tests (18).
 RUN python3 -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /requirements-image.lock \
     && /opt/venv/bin/pip uninstall --yes pip setuptools \
-    && find /opt/venv/lib \( -path '*/ai_edge_litert/*' \( -name '*WebGpu*' -o -name tools -o -name vendors \) \
-        -o -path '*/imagecodecs/*.so' ! -name '_imcd.*' ! -name '_jpeg2k.*' ! -name '_jpeg8.*' ! -name '_jpegls.*' ! -name '_shared*' \
-        -o -path '*/imagecodecs.libs/*' ! -name 'libcharls-*' ! -name 'libjpeg-*' ! -name 'liblcms2-*' ! -name 'libopenjp2-*' \
+    && find /opt/venv/lib \( \
+        -path '*/ai_edge_litert/*' \( -name '*WebGpu*' -o -name tools -o -name vendors \) \
+        -o -path '*/imagecodecs/*.so' \
+            ! -name '_imcd.*' ! -name '_jpeg2k.*' ! -name '_jpeg8.*' ! -name '_jpegls.*' ! -name '_shared*' \
+        -o -path '*/imagecodecs.libs/*' \
+            ! -name 'libcharls-*' ! -name 'libjpeg-*' ! -name 'liblcms2-*' ! -name 'libopenjp2-*' \
         -o -path '*/PIL/_avif.*' -o -path '*/pillow.libs/libavif-*' -o -path '*/pydicom/sr' -o -name tests -type d \
-        \) -prune -exec rm -r {} +
+    \) -prune -exec rm -r {} +
 
 FROM ${BASE}
 COPY --from=build /opt/venv /opt/venv

@@ -21,7 +21,10 @@ FLOORS = {  # the first releases without a hole that a stranger's file, form or 
     "starlette": "1.3.1",
 }
 NOT_IN_THE_IMAGE = {"keras", "tensorflow", "tensorflow-cpu"}
-LOCKS = {path.name: path for path in (ROOT / f"requirements{part}.lock" for part in ("", "-image", "-dev", "-tools"))}
+LOCKS = {
+    name: ROOT / name
+    for name in ("requirements.lock", "requirements-image.lock", "requirements-dev.lock", "requirements-tools.lock")
+}
 SERVICE, IMAGE, DEVELOPMENT, TOOLS = LOCKS.values()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ASKED = PROJECT["project"]["dependencies"]

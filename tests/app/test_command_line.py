@@ -20,6 +20,7 @@ COMMANDS = {
     "serve": ["serve", "--port", "0", "--bundle", "one"],
     "classify": ["classify", ".", "--out", "table.csv", "--bundle", "one"],
     "check": ["check", "one"],
+    "compile": ["compile", "one"],
     "bundles": ["bundles", "--root", "."],
     "use": ["use", "0000", "--root", "."],
 }

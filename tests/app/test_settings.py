@@ -15,6 +15,7 @@ CHANGED = {
     "PORT": ("9000", 9000),
     "WORKERS": ("7", 7),
     "BUNDLE": ("/srv/bundle", Path("/srv/bundle")),
+    "CACHE": ("/srv/cache", Path("/srv/cache")),
     "MAX_UPLOAD_BYTES": ("1000", 1000),
     "MAX_REQUEST_BYTES": ("2000", 2000),
     "MAX_BATCH_FILES": ("3", 3),

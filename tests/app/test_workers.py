@@ -15,7 +15,7 @@ import pytest
 from app.model import bundle
 from tests.app.test_operations import flip
 from tests.bundles import another
-from tests.running import Server, run, serving, wait_until
+from tests.running import Server, run, serving, start, wait_until
 
 TWO = {"BODYREGION_WORKERS": "2"}
 
@@ -83,6 +83,29 @@ def test_a_worker_that_dies_is_replaced(pair: Server, hand: bytes) -> None:
     assert [line["pid"] for line in pair.logs() if line["event"] == "worker died"] == [victim]
     assert ask(pair, hand).status_code == 200
     assert metric(pair, "bodyregion_model_info{") == 2
+
+
+@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGTERM, 1), (signal.SIGKILL, 5)])
+def test_nothing_is_left_once_the_service_has_gone(pair: Server, number: signal.Signals, seconds: float) -> None:
+    family = pair.family()
+    assert len(family) == 5  # two workers, each with a decoder
+    pair.process.send_signal(number)
+    pair.process.wait(30)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), seconds)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_service_told_to_leave_while_it_starts_leaves(
+    root: Path, tmp_path: Path, number: signal.Signals, code: int, workers: str
+) -> None:
+    for wait in (0.3, 0.5, 0.7, 0.9, 1.5):
+        cache = {"BODYREGION_CACHE": str(tmp_path / "empty")} if wait > 1 else {}  # while it compiles
+        chosen = {"BODYREGION_WORKERS": workers, "BODYREGION_BUNDLE": str(root / "current"), **cache}
+        process = start("app", "serve", "--port", "0", output=tmp_path / "log", **chosen)
+        time.sleep(wait)
+        process.send_signal(number)
+        assert process.wait(10) in (code, -number)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])

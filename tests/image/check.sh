@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the image on a fresh Debian (SUITE=…), starts it as compose would, asks it for an answer and stops it.
+# Builds the image on a fresh Debian (SUITE=…), starts it as compose would, asks it for answers and stops it: on its own
+# bundle, on one that was trained just now, and on one that it must refuse.
 #
 # It has the image's files, user and environment, a read-only root, no capabilities, no new privileges and no network
 # but its own loopback. Chroot isolation leaves it the host's processes, /dev/shm and limits: compose's port mapping,
@@ -30,6 +31,7 @@ for tool in buildah debootstrap curl ip nsenter pgrep setpriv; do
     type -P "$tool" >/dev/null || fail "$tool is missing; apt install buildah debootstrap curl iproute2 procps" 2
 done
 
+make --silent .venv/dev # trains
 scratch=$(mktemp -d)
 made=() service= alone=
 clean_up() {
@@ -54,11 +56,16 @@ if ! buildah inspect --type image "$BASE" >/dev/null 2>&1; then
     buildah commit --quiet "$container" "$BASE" >/dev/null
 fi
 
-# The host's certificates and its way to a package index are mounted while building, so nothing of them stays.
-python3 -m pip config list 2>/dev/null | sed -nE "s/\\\\n/ /g; s/^(global|:env:)\.([^=]+)='(.*)'$/\2 = \3/p" |
+# The host's certificates and its way to a package index are mounted while building, so nothing of them stays; without
+# places on its disk, which are not there.
+python3 -m pip config list 2>/dev/null |
+    sed -nE "s/\\\\n/ /g; s/^(global|:env:)\.((extra-)?index-url|find-links|trusted-host|cert)='(.*)'$/\2 = \4/; T
+        /^cert/! s# (file:|/)[^ ]*##g; p" |
     awk 'BEGIN { print "[global]" } !seen[$1]++' >"$scratch/pip.conf" || true
 mounts=(--volume "$scratch/pip.conf:/etc/pip.conf:ro")
 [ ! -d /etc/ssl/certs ] || mounts+=(--volume /etc/ssl/certs:/etc/ssl/certs:ro)
+shown=$scratch/shown && mkdir "$shown"
+TMPDIR=$scratch .venv/bin/python -m tests.image.prepare "$shown"
 say "building (a few minutes)"
 # Docker's format, because OCI's has no HEALTHCHECK.
 buildah bud --quiet --format docker --isolation chroot --pull-never "${mounts[@]}" --build-arg "BASE=$BASE" \
@@ -90,11 +97,13 @@ until [ "$(readlink "/proc/$alone/ns/net")" != "$(readlink /proc/self/ns/net)" ]
 offline() { nsenter --target "$alone" --net "$@"; }
 offline ip link set lo up
 
-# On a read-only root; only buildah's own mark in /run, where the image's user cannot write, needs a place.
+# On a read-only root, with pictures and bundles in /mnt; only buildah's own mark in /run, where the image's user cannot
+# write, needs a place.
 inside() {
     offline setpriv --no-new-privs unshare --mount \
-        sh -c 'mount --bind -o ro "$0" "$0" && mount -t tmpfs -o mode=755 tmpfs "$0/run" && exec "$@"' \
-        "$root" buildah --storage-driver vfs run --isolation chroot --cap-drop all "$container" -- "$@"
+        sh -c 'mount --bind -o ro "$0" "$0" && mount --bind -o ro "$1" "$0/mnt" && mount -t tmpfs -o mode=755 tmpfs "$0/run" &&
+            shift && exec "$@"' \
+        "$root" "$shown" buildah --storage-driver vfs run --isolation chroot --cap-drop all "$container" -- "$@"
 }
 inside sh -c 'test "$(id -u)" = 10001 && for folder in . /tmp /var/tmp /run; do ! touch "$folder/probe" || exit; done' \
     2>/dev/null || fail "the image does not run as user 10001 on a read-only root."
@@ -104,26 +113,57 @@ inside grep -qzP 'CapPrm:\t0+\nCapEff:\t0+\nCapBnd:\t0+80\nCapAmb:\t0+\nNoNewPri
 inside python -c 'import socket; assert [name for _, name in socket.if_nameindex()] == ["lo"]' ||
     fail "there is a network."
 
-started=$SECONDS
-inside "${command[@]}" >"$scratch/log" 2>&1 &
-service=$!
-until offline curl --silent --fail --noproxy '*' --output /dev/null "localhost:8000/health"; do
-    if ! kill -0 "$service" 2>/dev/null || ((SECONDS - started >= 60)); then
-        tail -n 50 "$scratch/log" >&2
-        fail "the service is not healthy after $((SECONDS - started)) s."
-    fi
-    sleep 0.2
-done
-say "healthy after $((SECONDS - started)) s"
+inside python -c '
+import importlib.util, pkgutil, app
+for module in pkgutil.walk_packages(app.__path__, "app."):
+    importlib.import_module(module.name)
+assert not any(map(importlib.util.find_spec, ("keras", "tensorflow")))
+' || fail "the image cannot import all of app, or has Keras or TensorFlow."
+
+# The image's own command, with settings.
+serve() {
+    local started=$SECONDS
+    inside env "$@" "${command[@]}" >"$scratch/log" 2>&1 &
+    service=$!
+    until offline curl --silent --fail --noproxy '*' --output /dev/null "localhost:8000/health"; do
+        if ! kill -0 "$service" 2>/dev/null || ((SECONDS - started >= 60)); then
+            tail -n 50 "$scratch/log" >&2
+            fail "the service is not healthy after $((SECONDS - started)) s."
+        fi
+        sleep 0.2
+    done
+    say "healthy after $((SECONDS - started)) s"
+}
+ask() {
+    local picture
+    for picture; do
+        offline curl --silent --show-error --fail --max-time 30 --noproxy '*' --form "file=@\"$picture\"" \
+            --write-out '\n' "localhost:8000/predict" || fail "/predict refuses $picture."
+    done >"$scratch/answers"
+    inside python -c 'import json, sys
+for line in sys.stdin:
+    assert abs(sum(json.loads(line)["probabilities"].values()) - 1) < 1e-5, line
+' <"$scratch/answers" || fail "no probabilities in an answer."
+}
+stop() {
+    kill -TERM "$(service_below "$service")"
+    wait "$service" || fail "SIGTERM ends the service with exit code $?."
+    service=
+}
+pictures=(model_artifacts/current/golden/*.png "$shown"/pictures/*)
+
+serve
 inside "${probe[@]:1}" || fail "the image's own HEALTHCHECK fails."
+ask "${pictures[@]}"
+stop
 
-pictures=(model_artifacts/current/golden/*.png)
-answer=$(offline curl --silent --show-error --fail --max-time 30 --noproxy '*' --form "file=@${pictures[0]}" \
-    "localhost:8000/predict") || fail "/predict refuses ${pictures[0]}."
-inside python -c 'import json, sys; assert abs(sum(json.load(sys.stdin)["probabilities"].values()) - 1) < 1e-5' \
-    <<<"$answer" || fail "no probabilities in the answer: $answer"
+serve BODYREGION_BUNDLE=/mnt/artifacts/current
+ask "${pictures[0]}"
+stop
 
-kill -TERM "$(service_below "$service")"
-wait "$service" || fail "SIGTERM ends the service with exit code $?."
-service=
+code=0
+inside env BODYREGION_BUNDLE=/mnt/old "${command[@]}" >"$scratch/log" 2>&1 || code=$?
+((code == 3)) && grep -q "^error: .*python -m app compile" "$scratch/log" ||
+    fail "a bundle without a compiled model ends with exit code $code: $(<"$scratch/log")"
+
 say "ok: the image has $(du --summarize --block-size=MB "$root" | cut -f1), checked in $SECONDS s"

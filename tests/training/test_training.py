@@ -52,7 +52,13 @@ def test_the_article_network_is_the_published_one() -> None:
 def test_a_run_publishes_a_bundle_with_everything_it_promises(artifacts: Path) -> None:
     published = bundle.read(artifacts / "current")
     manifest = published.manifest
-    assert set(manifest.files) >= {bundle.MODEL, bundle.CARD, "manifest.csv.gz", *(f"charts/{name}" for name in CHARTS)}
+    assert set(manifest.files) >= {
+        bundle.MODEL,
+        bundle.COMPILED,
+        bundle.CARD,
+        "manifest.csv.gz",
+        *(f"charts/{name}" for name in CHARTS),
+    }
     assert manifest.training["preset"] == "article"
     assert manifest.training["parameters"] == 157_539  # three classes
     assert manifest.data["split"] == "blocked"

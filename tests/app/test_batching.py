@@ -1,0 +1,103 @@
+"""The way to the classifier, with a real one that also counts, and that cannot stand black pictures."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.imaging import Pixels
+from app.model.batching import Answered, Batcher, QueueFull
+from app.model.classifier import SLICE, Answers, Classifier
+from tests.bundles import compiled
+from tests.running import COMMITTED
+
+
+class Squeamish(Classifier):
+    judged = 0
+
+    def __call__(self, inputs: Pixels) -> Answers:
+        if not inputs.any(axis=(1, 2, 3)).all():
+            raise RuntimeError("a black picture")
+        Squeamish.judged += len(inputs)
+        return super().__call__(inputs)
+
+
+@pytest.fixture
+def batcher() -> Batcher:
+    made = Batcher(Squeamish(compiled(COMMITTED)), max_queue=2)
+    Squeamish.judged = 0
+    return made
+
+
+def noise(count: int) -> Pixels:
+    return np.random.default_rng(count).integers(1, 256, (count, 64, 64, 1), np.uint8)
+
+
+def run(batcher: Batcher, *asked: Pixels) -> list[Answered]:
+    async def ask_all() -> list[Any]:
+        return await asyncio.gather(*map(batcher, asked))
+
+    return asyncio.run(ask_all())
+
+
+def alone(batcher: Batcher, inputs: Pixels) -> list[Any]:
+    return [batcher._here(inputs[row : row + 1]).probabilities for row in range(len(inputs))]
+
+
+def same(found: list[Answers | Exception], expected: list[Any]) -> bool:
+    rows = [row.probabilities for row in found if isinstance(row, Answers)]
+    return len(rows) == len(expected) and np.allclose(rows, expected, atol=1e-6)
+
+
+def test_every_picture_gets_its_own_answer_lone_or_among_many(batcher: Batcher) -> None:
+    inputs = noise(2 * SLICE + 5)
+    expected = alone(batcher, inputs)
+    together = run(batcher, inputs, *(inputs[row : row + 1] for row in range(len(inputs))))
+    assert same(together[0].rows, expected)
+    assert same([row for answered in together[1:] for row in answered.rows], expected)
+    assert all(answered.infer_seconds > 0 <= answered.queue_seconds for answered in together)
+
+
+@pytest.mark.parametrize("lone", [True, False])
+def test_a_poisoned_picture_fails_alone(batcher: Batcher, lone: bool) -> None:
+    inputs = noise(SLICE + 3)
+    inputs[7] = 0
+    asked = [inputs[row : row + 1] for row in range(len(inputs))] if lone else [inputs]
+    rows = [row for answered in run(batcher, *asked) for row in answered.rows]
+    assert [index for index, row in enumerate(rows) if isinstance(row, RuntimeError)] == [7]
+    sound = np.delete(inputs, 7, axis=0)
+    assert same(rows, alone(batcher, sound))
+
+
+def test_many_never_hold_up_a_lone_one(batcher: Batcher) -> None:
+    async def ask() -> int:
+        many = asyncio.create_task(batcher(noise(40 * SLICE)))
+        await asyncio.sleep(0)
+        answered = 0
+        while not many.done():
+            await batcher(noise(1))
+            answered += 1
+        return answered
+
+    assert asyncio.run(ask()) > 40  # more than one for each slice
+
+
+def test_no_slice_is_begun_for_a_caller_who_has_gone(batcher: Batcher) -> None:
+    async def leave() -> None:
+        asked = asyncio.create_task(batcher(noise(40 * SLICE)))
+        lone = asyncio.create_task(batcher(noise(1)))
+        await asyncio.sleep(0)
+        asked.cancel()
+        lone.cancel()
+        await asyncio.sleep(0.2)
+
+    asyncio.run(leave())
+    assert Squeamish.judged <= SLICE
+
+
+def test_no_more_places_are_given_than_there_are(batcher: Batcher) -> None:
+    with batcher.place(), batcher.place(), pytest.raises(QueueFull), batcher.place():
+        pass
+    with batcher.place():
+        assert batcher.places == 1

@@ -12,7 +12,7 @@ RUN /opt/venv/bin/python -m app compile --cache /srv/cache/compiled model_artifa
 
 FROM ${BASE} AS build
 COPY requirements-image.lock /
-# Compiled here, since a read-only root cannot keep bytecode: that halves the time to start.
+# Bytecode is made here, since a read-only root cannot keep it: without, a start takes twice as long.
 # What nothing imports goes, 160 of 355 MB: pip and setuptools (26); of LiteRT what is for GPUs and phones (32); codecs
 # that app/imaging/codecs.py does not name (72); AVIF (5); structured reports (7); tests (18).
 RUN python3 -m venv /opt/venv \

@@ -124,17 +124,13 @@ def check(path: Annotated[Path, typer.Argument(help="A bundle's folder.")] = ROO
 def compile_command(
     cache: Cache,
     paths: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; the current one by default.")] = None,
-    seal: Annotated[bool, typer.Option("--seal", help="Publish each again with its compiled form in it.")] = False,
 ) -> None:
-    """Compile checkpoints ahead of time: into the cache, or into bundles for places without Keras."""
+    """Compile checkpoints into the cache, for a start without Keras or without waiting for it."""
     for path in paths or [ROOT / bundle.CURRENT]:
         opened = checkpoint.compiled(bundle.read(path), cache)
-        if seal:
-            typer.echo(f"{opened.title} with its compiled form is {checkpoint.sealed(opened).title}.")
-        elif checkpoint.keeps(cache, opened):
-            typer.echo(f"{opened.title} is compiled.")
-        else:
+        if not checkpoint.keeps(cache, opened):
             raise settings.SettingsError(f"The cache {cache} is not a writable folder of this user's alone.")
+        typer.echo(f"{opened.title} is compiled.")
 
 
 @cli.command()

@@ -9,7 +9,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from app import imaging
-from app.api import document, errors, explain, health, inference_v2, metrics, page, predict, security, thumbnail
+from app.api import document, errors, health, inference_v2, metrics, page, predict, security
 from app.api.decoding import Decoding
 from app.api.limits import Budget, Limits, Turnstile
 from app.api.reload import Reload
@@ -21,12 +21,7 @@ from app.model.bundle import Bundle
 from app.model.classifier import Classifier
 from app.settings import Settings, usable_cores
 
-JUDGING = {
-    route.path
-    for part in (predict, explain, thumbnail, inference_v2)
-    for route in part.router.routes
-    if "POST" in route.methods
-}
+JUDGING = {route.path for part in (predict, inference_v2) for route in part.router.routes if "POST" in route.methods}
 BODIES = 2  # largest requests whose bodies may be held at a time
 
 
@@ -62,7 +57,7 @@ def create_app(settings: Settings, opened: Bundle) -> FastAPI:
         redirect_slashes=False,  # the redirection would repeat the Host header and the query
     )
     errors.install(app)
-    for part in (predict, explain, thumbnail, inference_v2, health, metrics, page):
+    for part in (predict, inference_v2, health, metrics, page):
         app.router.routes.extend(part.router.routes)  # included, they would be looked for twice for every request
     document.install(app)
     app.add_middleware(Turnstile, routes=JUDGING)

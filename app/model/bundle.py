@@ -114,8 +114,8 @@ def seal(folder: Path, manifest: Manifest) -> Bundle:
     return read(folder)
 
 
-def keep(sealed: Bundle, root: Path) -> Bundle:
-    """Move a sealed bundle to its final name beside the others."""
+def publish(sealed: Bundle, root: Path) -> Bundle:
+    """Move a sealed bundle to its final name and make it the current one; older bundles stay."""
     target = root / sealed.title
     if not target.exists():  # the same version is the same content
         sealed.folder.chmod(0o755)
@@ -123,12 +123,7 @@ def keep(sealed: Bundle, root: Path) -> Bundle:
             _flush(path)
         sealed.folder.rename(target)
         _flush(root)
-    return replace(sealed, folder=target.resolve())
-
-
-def publish(sealed: Bundle, root: Path) -> Bundle:
-    """The same, and make it the current one; older bundles stay."""
-    return use(root, keep(sealed, root).title)
+    return use(root, sealed.title)
 
 
 def _describe(folder: Path) -> Bundle:

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 from stat import S_IMODE
 
-from app.model.bundle import COMPILED, MANIFEST, MODEL, Bundle, BundleError, keep, seal, staging
+from app.model.bundle import COMPILED, MANIFEST, MODEL, Bundle, BundleError
 
 FORMAT = 1  # of what is cached: another number when the compiler makes something else of the same checkpoint
 MEMORY = 2 * 2**30  # bytes of its own that a compiler may take; ours take 0.41 GiB, 0.66 with what is shared
@@ -52,15 +51,6 @@ def compiled(bundle: Bundle, cache: Path | None) -> Bundle:
 def keeps(cache: Path | None, bundle: Bundle) -> bool:
     """Whether the compiled form of this checkpoint lies in the cache."""
     return _recall(_entry(bundle, cache)) is not None
-
-
-def sealed(bundle: Bundle) -> Bundle:
-    """The same with its compiled form among its files, so another version; published beside it, not in use."""
-    root = bundle.folder.parent
-    with staging(root) as folder:
-        shutil.copytree(bundle.folder, folder, dirs_exist_ok=True)
-        (folder / COMPILED).write_bytes(bundle.compiled)
-        return keep(seal(folder, bundle.manifest), root)
 
 
 def has_keras() -> bool:
@@ -108,7 +98,7 @@ def _carried(bundle: Bundle) -> bytes:
     if COMPILED not in bundle.manifest.files:
         raise BundleError(
             f"The bundle {bundle.title} carries no compiled model, and Keras is not installed here; "
-            "python -m app compile --seal makes a bundle that does where it is."
+            "where it is, python -m app compile puts one into the cache."
         )
     return bundle.path(COMPILED).read_bytes()
 

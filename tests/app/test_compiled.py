@@ -237,19 +237,6 @@ def test_compiled_ahead_of_time_a_bundle_serves_without_keras(
         assert client.post("/predict", files={"file": hand}).json()["label"] == "Hand"
 
 
-def test_a_bundle_published_again_with_its_compiled_form_serves_without_keras(
-    bare: Path, tmp_path: Path, no_keras: Any, hand: bytes
-) -> None:
-    before = bundle.current(bare.parent)
-    done = run("app", "compile", bare, "--seal")
-    assert done.returncode == 0, done.stderr
-    [title] = [one.title for one in bundle.available(bare.parent) if COMPILED in one.manifest.files]
-    assert title in done.stdout
-    assert bundle.current(bare.parent) == before
-    with serving(bare.parent / title, tmp_path / "log", **no_keras) as server, server.client() as client:
-        assert client.post("/predict", files={"file": hand}).json()["label"] == "Hand"
-
-
 def test_a_cache_that_keeps_nothing_is_said_where_it_was_asked_for(bare: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir(mode=0o755)
     done = run("app", "compile", bare, "--cache", tmp_path / "cache")

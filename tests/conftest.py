@@ -1,6 +1,7 @@
 """A real small model, trained once by the command line, and a real server on it."""
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -16,9 +17,14 @@ from training import phantoms
 # A shell's background job ignores SIGINT, and so would every process that the tests start and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-os.environ.setdefault(CACHE, tempfile.mkdtemp(prefix="bodyregion-"))  # before the processes that share a run start
-
 KINDS = ["AbdomenCT", "Hand", "HeadCT"]  # three classes, because nothing may depend on six
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One cache of compiled models for all processes of a run."""
+    if CACHE not in os.environ:
+        os.environ[CACHE] = folder = tempfile.mkdtemp(prefix="bodyregion-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")

@@ -56,8 +56,8 @@ if ! buildah inspect --type image "$BASE" >/dev/null 2>&1; then
     buildah commit --quiet "$container" "$BASE" >/dev/null
 fi
 
-# The host's certificates and its way to a package index are mounted while building, so nothing of them stays; without
-# places on its disk, which are not there.
+# The host's certificates and its way to a package index are mounted while building, so nothing of them stays. What pip
+# would read from its disk is not there, and left out.
 python3 -m pip config list 2>/dev/null |
     sed -nE "s/\\\\n/ /g; s/^(global|:env:)\.((extra-)?index-url|find-links|trusted-host|cert)='(.*)'$/\2 = \4/; T
         /^cert/! s# (file:|/)[^ ]*##g; p" |
@@ -162,7 +162,7 @@ ask "${pictures[0]}"
 stop
 
 code=0
-inside env BODYREGION_BUNDLE=/mnt/old "${command[@]}" >"$scratch/log" 2>&1 || code=$?
+inside timeout 60 env BODYREGION_BUNDLE=/mnt/old "${command[@]}" >"$scratch/log" 2>&1 || code=$?
 ((code == 3)) && grep -q "^error: .*python -m app compile" "$scratch/log" ||
     fail "a bundle without a compiled model ends with exit code $code: $(<"$scratch/log")"
 

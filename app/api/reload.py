@@ -9,6 +9,7 @@ import structlog
 
 from app.api.service import Service
 from app.model import bundle, checkpoint
+from app.model.batching import Batcher
 from app.model.bundle import BundleError
 from app.model.classifier import Classifier
 
@@ -52,18 +53,21 @@ class Reload:
     async def _take_over(self, state: State) -> None:
         metrics, old = self._service.metrics, self._service.batcher
         try:
-            classifier = await asyncio.to_thread(_open, state[0], self._cache)
+            batcher = await asyncio.to_thread(self._open, state[0])
         except Exception as error:  # whatever is wrong with the new one, the old one goes on
             metrics.reloads.labels("refused").inc()
             reason = str(error) if isinstance(error, BundleError) else type(error).__name__
             log.warning("bundle refused", reason=reason, serving=old.bundle.title)
             return
         self._seen = self._taken = state  # also where `now` was called meanwhile
-        self._service.batcher = old.successor(classifier)
+        self._service.batcher = batcher
         metrics.reloads.labels("done").inc()
-        metrics.serves(old.bundle.manifest, classifier.bundle.manifest)
-        log.info("bundle taken over", bundle=classifier.bundle.title, before=old.bundle.title)
+        metrics.serves(old.bundle.manifest, batcher.bundle.manifest)
+        log.info("bundle taken over", bundle=batcher.bundle.title, before=old.bundle.title)
         await old.close()
+
+    def _open(self, folder: Path) -> Batcher:
+        return self._service.batcher.successor(Classifier(checkpoint.compiled(bundle.read(folder), self._cache)))
 
 
 def _state(path: Path) -> State:
@@ -82,7 +86,3 @@ def _state(path: Path) -> State:
 def _unless_missing(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         raise error
-
-
-def _open(folder: Path, cache: Path | None) -> Classifier:
-    return Classifier(checkpoint.compiled(bundle.read(folder), cache))

@@ -24,10 +24,10 @@ judge: Classifier
 
 
 @contextmanager
-def server(workers: int, path: Path = CURRENT) -> Iterator[Server]:
+def server(workers: int, path: Path = CURRENT, **environment: str) -> Iterator[Server]:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        with serving(path, log, BODYREGION_WORKERS=str(workers)) as started:
+        with serving(path, log, BODYREGION_WORKERS=str(workers), **environment) as started:
             while sum(line["event"] == "ready" for line in started.logs()) < workers:
                 time.sleep(0.05)
             yield started

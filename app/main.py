@@ -54,6 +54,7 @@ def create_app(settings: Settings, opened: Bundle) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own would come from elsewhere; ours is in `page`
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # or each request asks the environment, 4 µs
         redirect_slashes=False,  # the redirection would repeat the Host header and the query
     )
     errors.install(app)

@@ -67,7 +67,8 @@ class Reload:
         await old.close()
 
     def _open(self, folder: Path) -> Batcher:
-        return self._service.batcher.successor(Classifier(checkpoint.compiled(bundle.read(folder), self._cache)))
+        opened = checkpoint.compiled(bundle.read(folder), self._cache, beside=True)
+        return self._service.batcher.successor(Classifier(opened))
 
 
 def _state(path: Path) -> State:

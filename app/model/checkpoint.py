@@ -21,6 +21,7 @@ MEMORY = 2 * 2**30  # bytes of its own that a compiler may take; ours take 0.41 
 SECONDS = 60  # of processor time; ours take 3
 PATIENCE = 600  # seconds: beside a service that is busy all the while it has little of a processor
 REFUSED = 3  # its exit code where it says what is wrong
+BESIDE = "--beside"
 PRIVATE = 0o700
 DIGEST = sha256().digest_size
 KEPT = ("PATH", "LD_LIBRARY_PATH")  # of the environment: Keras needs no secrets
@@ -36,16 +37,17 @@ def default_cache() -> Path | None:
     return None
 
 
-def compiled(bundle: Bundle, cache: Path | None) -> Bundle:
+def compiled(bundle: Bundle, cache: Path | None, *, beside: bool = False) -> Bundle:
     """`bundle` with its compiled model, as it is where it has that already. Raises BundleError.
 
     A cache is used if it belongs to this user alone. One that is full, damaged or cannot be written costs time only.
+    What is compiled `beside` a service that answers takes the time that this one leaves.
     """
     if bundle.compiled:
         return bundle
     kept = _entry(bundle, cache)
     if not (model := _recall(kept)):
-        model = _made(bundle, kept) if has_keras() else _carried(bundle)
+        model = _made(bundle, kept, beside) if has_keras() else _carried(bundle)
     return replace(bundle, compiled=model)
 
 
@@ -104,11 +106,11 @@ def _carried(bundle: Bundle) -> bytes:
     return bundle.path(COMPILED).read_bytes()
 
 
-def _made(bundle: Bundle, entry: Path | None) -> bytes:
+def _made(bundle: Bundle, entry: Path | None, beside: bool) -> bytes:
     """By one process at a time; whoever waited for another finds what that one kept."""
     with _alone(bundle):
         if not (model := _recall(entry)):
-            _keep(entry, model := _compile(bundle))
+            _keep(entry, model := _compile(bundle, beside))
     return model
 
 
@@ -120,10 +122,10 @@ def _alone(bundle: Bundle) -> Iterator[None]:
         yield
 
 
-def _compile(bundle: Bundle) -> bytes:
+def _compile(bundle: Bundle, beside: bool) -> bytes:
     try:
         with tempfile.TemporaryDirectory(prefix="bodyregion-") as scratch:
-            done = _run(bundle, scratch)
+            done = _run(bundle, scratch, *([BESIDE] if beside else []))
     except subprocess.TimeoutExpired as late:
         raise BundleError(f"The model of {bundle.title} takes more than {PATIENCE} s to compile.") from late
     except OSError as error:
@@ -139,10 +141,10 @@ def _compile(bundle: Bundle) -> bytes:
     return done.stdout
 
 
-def _run(bundle: Bundle, scratch: str) -> subprocess.CompletedProcess[bytes]:
+def _run(bundle: Bundle, scratch: str, *options: str) -> subprocess.CompletedProcess[bytes]:
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return subprocess.run(
-        [sys.executable, "-m", "app.model.compiler", str(bundle.folder)],
+        [sys.executable, "-m", "app.model.compiler", str(bundle.folder), *options],
         cwd=Path(__file__).parents[2],
         env=kept | CHOSEN | {"TMPDIR": scratch, "KERAS_HOME": scratch},  # where Keras leaves a file of settings
         stdin=subprocess.DEVNULL,

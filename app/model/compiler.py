@@ -1,4 +1,4 @@
-"""python -m app.model.compiler FOLDER: the Keras checkpoint of a bundle as LiteRT takes it, on standard output.
+"""python -m app.model.compiler FOLDER [--beside]: the Keras checkpoint of a bundle as LiteRT takes it, on standard output.
 
 Run by `app.model.checkpoint` as a process of its own, and imported by nobody: so neither TensorFlow's 0.7 GB nor a
 spiteful checkpoint reaches a process that answers. Ends with REFUSED and a sentence where the checkpoint is no good.
@@ -17,7 +17,7 @@ import numpy as np
 
 from app.model import archive, bundle
 from app.model.bundle import COMPILED, MODEL, Bundle, BundleError
-from app.model.checkpoint import MEMORY, REFUSED, SECONDS
+from app.model.checkpoint import BESIDE, MEMORY, REFUSED, SECONDS
 from app.model.classifier import Classifier
 
 DIFFERENCE = 1e-4  # that both forms may have in any output; 3e-6 is what they have
@@ -25,17 +25,18 @@ RANDOM = 64  # pictures beside the golden ones to compare them on
 LATER = 19  # niceness, and on Linux idle time only, for at that niceness others still wait up to 3 ms for their turn
 
 
-def main(folder: Path) -> None:
+def main(folder: str, *options: str) -> None:
     answer = os.dup(1)
     os.dup2(2, 1)  # Keras and TensorFlow print there
-    _step_back()
+    if BESIDE in options:
+        _step_back()
     for limit, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_CORE, 0)):
         with suppress(ValueError, OSError):  # not everywhere is there each, and some are lower already
             resource.setrlimit(limit, (most, most))
-    code, said = _compiled(folder)
+    code, said = _compiled(Path(folder))
     with open(answer, "wb") as file:  # noqa: PTH123
         file.write(said)
-    os._exit(code)  # at once: TensorFlow's threads take 0.2 s to end
+    os._exit(code)  # at once: left alone, TensorFlow takes 0.4 s to end
 
 
 def _step_back() -> None:
@@ -56,8 +57,8 @@ def _compiled(folder: Path) -> tuple[int, bytes]:
 def _compile(opened: Bundle) -> bytes:
     model = _load(opened)
     converted = _convert(model, opened)
-    forms = [converted, opened.path(COMPILED).read_bytes()] if COMPILED in opened.manifest.files else [converted]
-    for form in forms:
+    carried = [opened.path(COMPILED).read_bytes()] if COMPILED in opened.manifest.files else []
+    for form in (converted, *carried):
         _compare(model, Classifier(replace(opened, compiled=form)))
     return converted
 
@@ -80,11 +81,10 @@ def _load(opened: Bundle) -> Any:
 
 
 def _convert(model: Any, opened: Bundle) -> bytes:
+    path = Path(tempfile.gettempdir()) / COMPILED  # a folder of this process's own
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            path = Path(scratch) / COMPILED
-            model.export(path, format="litert", verbose=False)
-            return path.read_bytes()
+        model.export(path, format="litert", verbose=False)
+        return path.read_bytes()
     except OSError as error:
         raise BundleError(f"The model of {opened.title} cannot be compiled: {error.strerror or error}.") from error
     except Exception as error:
@@ -105,4 +105,4 @@ def _compare(model: Any, compiled: Classifier) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*sys.argv[1:])

@@ -4,8 +4,12 @@ import signal
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from app.model.bundle import Bundle
 from app.scoring.files import File
@@ -66,15 +70,23 @@ def alone(files: Task, bundle: Bundle, most_bytes: int) -> Iterator[list[Row]]:
                 yield [failed(file, bundle, "The picture brought its reader down.")]
 
 
-def _pool(bundle: Bundle, most_bytes: int, processes: int) -> ProcessPoolExecutor:
-    # Not forked: the progress bar is a thread.
-    return ProcessPoolExecutor(processes, get_context("spawn"), _prepare, (bundle, most_bytes))
+@contextmanager
+def _pool(bundle: Bundle, most_bytes: int, processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Not forked, for the progress bar is a thread. Their model lies in a file: what a process is given at its birth goes
+    through a pipe, and where it dies before it has read more than fits, multiprocessing writes for ever.
+    """
+    with NamedTemporaryFile(prefix="bodyregion-") as file:
+        file.write(bundle.compiled)
+        file.flush()
+        given = replace(bundle, compiled=b""), file.name, most_bytes
+        with ProcessPoolExecutor(processes, get_context("spawn"), _prepare, given) as pool:
+            yield pool
 
 
-def _prepare(bundle: Bundle, most_bytes: int) -> None:
+def _prepare(bundle: Bundle, compiled: str, most_bytes: int) -> None:
     global scorer  # noqa: PLW0603 one for each process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us
-    scorer = Scorer(bundle, most_bytes)
+    scorer = Scorer(replace(bundle, compiled=Path(compiled).read_bytes()), most_bytes)
 
 
 def _score(task: Task) -> list[Row]:

@@ -63,7 +63,7 @@ class TooLarge(ApiError):
 
 class Encoded(ApiError):
     status = 415
-    headers = {"connection": "close", "accept-encoding": "identity"}
+    headers = {"accept-encoding": "identity"}
 
 
 class NoPicture(ApiError):
@@ -88,6 +88,9 @@ class DeadlinePassed(ApiError):
 
     def __init__(self) -> None:
         super().__init__("The answer was not ready in time.")
+
+
+UNREAD = QueueFull, Busy, KeyNeeded, Encoded  # refused before the body is read
 
 
 def problem(error: Exception, instance: str, request_id: str) -> dict[str, str | int]:
@@ -115,7 +118,7 @@ async def answer(request: Request, error: Exception) -> Response:
     headers = getattr(error, "headers", None)
     if isinstance(error, QueueFull):
         headers = Busy.headers
-    if status in (Busy.status, KeyNeeded.status) and not _short(request):
+    if isinstance(error, UNREAD) and not _short(request):
         headers = (headers or {}) | {"connection": "close"}  # the body is not wanted, and too long to read past
     if in_protocol_v2(request.scope["path"]):
         return Response(json.dumps({"error": _detail(error)}), status, headers, "application/json")

@@ -80,6 +80,8 @@ def _pool(bundle: Bundle, most_bytes: int, processes: int) -> Iterator[ProcessPo
         file.flush()
         given = replace(bundle, compiled=b""), file.name, most_bytes
         with ProcessPoolExecutor(processes, get_context("spawn"), _prepare, given) as pool:
+            for _ in range(processes):
+                pool.submit(int)  # all are begun before one can die: begun after that, one would be waited for for ever
             yield pool
 
 

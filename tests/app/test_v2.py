@@ -308,6 +308,7 @@ def test_errors_have_the_shape_of_the_protocol_wherever_they_arise(asking: httpx
         (asking.get("/v2/nowhere"), 404),
         (asking.get(INFER), 405),
         (asking.post("/v2"), 405),
+        (asking.post("/v2/models/mednist"), 405),
         (asking.post(INFER, content=b"{}", headers={"content-encoding": "gzip"}), 415),
         (asking.post(INFER, content=b"{}", headers={"x-request-timeout": "never"}), 400),
     ):

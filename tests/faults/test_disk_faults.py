@@ -146,8 +146,8 @@ def test_the_service_needs_no_file_system_to_write_to_but_a_temporary_one(
 def test_without_any_place_for_temporary_files_the_service_says_so(artifacts: Path) -> None:
     with mounts(*READ_ONLY, "mount -t tmpfs -o ro empty /dev/shm") as view:
         done = run("app", "serve", "--bundle", artifacts / "current", "--port", "0", within=view.within)
-    assert done.returncode == 2
-    assert "No usable temporary directory" in sentence(done.stderr)
+    assert done.returncode == 3
+    assert "cannot be compiled without a writable temporary folder" in sentence(done.stderr)
 
 
 @pytest.mark.parametrize("place", ["artifacts", "runs", "cache"])

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 from shutil import copytree
@@ -82,6 +83,7 @@ def test_an_interruption_is_code_130_and_no_traceback(name: str, tmp_path: Path)
         return bool(writing)
 
     wait_until(somebody_reads)
+    time.sleep(0.2)  # until it waits: a signal between opening and reading is seen only after the reading
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
     os.close(writing[0])

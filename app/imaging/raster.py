@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import isfinite
@@ -37,7 +37,7 @@ MODES = {1: "L", 3: "RGB"}  # by the number of colours
 SPACES = {"L": "GRAY", "RGB": "RGB"}  # Pillow's name and simplejpeg's
 
 # What can be known before Pillow looks: how much work is promised, and whether all of the picture is there.
-CHECKS = {"JPEG": jpeg.check, "PNG": png.check, "WEBP": webp.check}
+CHECKS: dict[str, Callable[[bytes, int], jpeg.Jpeg | None]] = {"JPEG": jpeg.check, "PNG": png.check, "WEBP": webp.check}
 
 # Pillow warns from 89 million pixels and fails at twice that; our own limit comes from the header and is lower.
 Image.MAX_IMAGE_PIXELS = None
@@ -111,14 +111,13 @@ class PlainJpeg:
 def open(data: bytes, format: str, max_pixels: int) -> Unread | PlainJpeg:
     """Read the header of `data` with the one parser `format` names. Raises PictureError and nothing else."""
     with _judging(format):
-        if format == "JPEG" and (header := jpeg.check(data, max_pixels)).plain and header.colors in MODES:
+        header = CHECKS[format](data, max_pixels) if format in CHECKS else None
+        if isinstance(header, jpeg.Jpeg) and header.plain and header.colors in MODES:
             return PlainJpeg(data, header)
         return _open(data, format, max_pixels)
 
 
 def _open(data: bytes, format: str, max_pixels: int) -> Unread:
-    if format in CHECKS:
-        CHECKS[format](data, max_pixels)
     image = Image.open(io.BytesIO(data), formats=[format])
     check_size(*image.size, max_pixels)
     _check_single(image)

@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import ceil
 from multiprocessing import parent_process
 from time import monotonic
@@ -19,6 +21,7 @@ from app.protocol import Protocol
 from app.settings import Settings, SettingsError
 
 INTERRUPTED = 130
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = structlog.get_logger()
 
@@ -77,11 +80,24 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def leave_when_told() -> None:
-    """Until the server listens for signals itself, they end the process at once; there is nothing to reload yet."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
+def leave_when_told(leave: Callable[[int], object] = os._exit) -> None:
+    """Until the server listens for signals itself they end the process; there is nothing to reload yet.
+
+    Not by an exception: what is importing a module or making a class may swallow it, or raise another in its place.
+    """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, lambda *_: leave(INTERRUPTED))
+    signal.signal(signal.SIGTERM, lambda *_: leave(0))
+
+
+@contextmanager
+def tidily() -> Iterator[None]:
+    """Here by an exception after all, so that what was begun is put away."""
+    leave_when_told(sys.exit)
+    try:
+        yield
+    finally:
+        leave_when_told()
 
 
 def bind(host: str, port: int, shared: bool = False) -> socket.socket:

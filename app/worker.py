@@ -8,7 +8,7 @@ from app import logs
 from app.main import create_app
 from app.model import bundle, checkpoint
 from app.model.bundle import Bundle, BundleError
-from app.server import INTERRUPTED, Server, bind
+from app.server import INTERRUPTED, Server, bind, tidily
 from app.settings import Settings
 
 BAD_BUNDLE = 3
@@ -17,7 +17,9 @@ BAD_BUNDLE = 3
 def work(address: socket.socket, chosen: Settings, opened: Bundle) -> int:
     """Serve `opened` at `address` until told to stop; the exit code. Raises BundleError."""
     logs.configure(chosen.log_level)
-    server = Server(create_app(chosen, checkpoint.compiled(opened, chosen.cache)), chosen)
+    with tidily():  # a compiler that runs
+        opened = checkpoint.compiled(opened, chosen.cache)
+    server = Server(create_app(chosen, opened), chosen)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.run_app(address))
     return INTERRUPTED if server.interrupted else 0

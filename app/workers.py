@@ -13,12 +13,12 @@ import structlog
 
 from app.model import checkpoint
 from app.model.bundle import Bundle
-from app.server import bind, leave_when_told
+from app.server import INTERRUPTED, SIGNALS, bind, leave_when_told, tidily
 from app.settings import Settings, SettingsError
 
 FATAL = (2, 3)  # exit codes that another try would not change
+COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 REPLACEMENT = "replacement"  # for a worker that died
-PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PAUSE_SECONDS = 1.0  # before a worker that died is replaced
 
 log = structlog.get_logger()
@@ -31,30 +31,30 @@ class Workers:
         self._settings, self._opened = settings, opened
         self._context = get_context("fork")  # most of what is imported counts once for all of them
         self._processes: list[BaseProcess] = []
-        self._leaving = False
+        self._leaving, self._code = False, 0
 
     def run(self) -> int:
         """Serve until told to stop; the exit code. Raises SettingsError or BundleError."""
         bind(self._settings.host, self._settings.port).close()  # another service there would share it unnoticed
+        with tidily():
+            opened = checkpoint.compiled(self._opened, self._settings.cache)
+        _prepare()
+        for number in SIGNALS:
+            signal.signal(number, self._pass_on)
         with _scratch() as metrics, bind(self._settings.host, self._settings.port, shared=True) as held:
             self._settings = self._settings.model_copy(update={"port": held.getsockname()[1]})
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics  # before its client is imported, which looks once
-            opened = checkpoint.compiled(self._opened, self._settings.cache)
-            _prepare()
-            for number in PASSED_ON:
-                signal.signal(number, self._pass_on)
+            os.environ[COUNTERS] = metrics
             for _ in range(self._settings.workers):
                 self._start(opened)
             return self._watch()
 
     def _watch(self) -> int:
         """Wait for deaths until none is left; the worst exit code of those that were not meant."""
-        code = 0
         while self._processes:
             connection.wait([process.sentinel for process in self._processes])
             for process in [process for process in self._processes if process.exitcode is not None]:
-                code = max(code, self._bury(process))
-        return code
+                self._code = max(self._code, self._bury(process))
+        return self._code
 
     def _bury(self, process: BaseProcess) -> int:
         """What the death of `process` means: nothing more while leaving, the end of all, or another in its place."""
@@ -77,13 +77,14 @@ class Workers:
         if self._leaving:
             return
         process = self._context.Process(target=_work, args=(self._settings, opened), name=name)
-        signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)  # until the child has handlers of its own
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has handlers of its own
         process.start()
         self._processes.append(process)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _pass_on(self, number: int, frame: FrameType | None = None) -> None:
         self._leaving = self._leaving or number != signal.SIGHUP
+        self._code = max(self._code, INTERRUPTED if number == signal.SIGINT else 0)
         for process in self._processes:
             if process.pid and process.is_alive():
                 os.kill(process.pid, number)
@@ -99,6 +100,7 @@ def _scratch() -> "tempfile.TemporaryDirectory[str]":
 
 def _prepare() -> None:
     """Import what the workers need and leave it alone: what nobody writes to is shared."""
+    os.environ[COUNTERS] = ""  # Prometheus' client looks once, on import, whether there will be any
     from app import worker  # noqa: F401
 
     gc.collect()
@@ -109,5 +111,5 @@ def _work(settings: Settings, opened: Bundle | None) -> None:
     from app import worker
 
     leave_when_told()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     worker.main(settings, opened)

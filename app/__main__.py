@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from app import logs, settings
+from app import settings
+from app.limits import usable_cores
 from app.model import bundle, checkpoint
 from app.scoring import ScoringError
+from app.serving import logs
 
 WRONG_USE, BAD_BUNDLE = 2, 3
 COMMAND = "bodyregion"  # as installed; a shell completes the words after a command, not those after `python -m app`
@@ -57,7 +59,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Processes; else BODYREGION_WORKERS.")] = None,
 ) -> None:
     """Answer pictures over HTTP until told to stop; SIGHUP looks for another bundle."""
-    from app.server import bind, leave_when_told
+    from app.serving.server import bind, leave_when_told
 
     leave_when_told()
     chosen = settings.load(host=host, port=port, bundle=folder, workers=workers)
@@ -66,11 +68,11 @@ def serve(
     if chosen.unguarded:
         log.warning("anyone who reaches this address may use the service; BODYREGION_API_KEYS is not set")
     if chosen.workers > 1:
-        from app.workers import Workers
+        from app.serving.supervisor import Supervisor
 
-        raise typer.Exit(Workers(chosen, opened).run())
+        raise typer.Exit(Supervisor(chosen, opened).run())
     with bind(chosen.host, chosen.port) as address:
-        from app.worker import work
+        from app.serving.worker import work
 
         raise typer.Exit(work(address, chosen, opened))
 
@@ -99,7 +101,7 @@ def classify(
 
         score = on_a_cluster(opened, address, workers, verdicts.parts)
     else:
-        score = run.on_all_cores(opened, workers or settings.usable_cores())
+        score = run.on_all_cores(opened, workers or usable_cores())
     with console.progress() as watch:
         summary = run.classify(paths, verdicts, score, watch)
     if report:

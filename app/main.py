@@ -9,42 +9,42 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from app import imaging
-from app.api import document, errors, health, inference_v2, metrics, page, predict, security
+from app.api import health, metrics, openapi, page, predict, request, security
+from app.api.admission import Admission
 from app.api.decoding import Decoding
-from app.api.limits import Budget, Limits, Turnstile
 from app.api.reload import Reload
 from app.api.service import Service
+from app.api.v2 import routes as v2
+from app.api.v2.wire import InferRequest
 from app.imaging import PictureError
 from app.imaging.sandbox import Decoders
+from app.limits import Capacity, usable_cores
 from app.model.batching import Batcher
 from app.model.bundle import Bundle
 from app.model.classifier import Classifier
-from app.settings import Settings, usable_cores
+from app.settings import Settings
 
-JUDGING = {route.path for part in (predict, inference_v2) for route in part.router.routes if "POST" in route.methods}
+JUDGING = {route.path for part in (predict, v2) for route in part.router.routes if "POST" in route.methods}
 BODIES = 2  # largest requests whose bodies may be held at a time
 
 
 def create_app(settings: Settings, opened: Bundle) -> FastAPI:
     """The service on a bundle with its compiled model. Raises BundleError at start where that cannot be trusted."""
     series = metrics.Metrics()
+    capacity = Capacity(settings.max_queue, BODIES * settings.max_request_bytes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = usable_cores()  # a map of heat takes 40 MB and more
         decoders = Decoders(settings.cores, settings.max_pixels)  # which start while the model is loaded
-        batcher = Batcher(Classifier(opened), settings.max_queue)
+        batcher = Batcher(Classifier(opened))
         _try(decoders, opened)
-        budget = Budget(BODIES * settings.max_request_bytes)
-        limits = _limits(settings)
-        decoding = Decoding(decoders, limits, settings.cores)
-        app.state.service = service = Service(batcher, limits, series, budget, decoding)
+        app.state.service = service = Service(batcher, Decoding(decoders, settings, settings.cores), series)
         app.state.reload = Reload(service, settings.bundle, settings.cache)
         series.serves(None, opened.manifest)
         following = asyncio.create_task(app.state.reload.run())
         yield
         following.cancel()
-        await service.batcher.close()
         decoders.close()
 
     app = FastAPI(
@@ -57,13 +57,14 @@ def create_app(settings: Settings, opened: Bundle) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # or each request asks the environment, 4 µs
         redirect_slashes=False,  # the redirection would repeat the Host header and the query
     )
-    errors.install(app)
-    for part in (predict, inference_v2, health, metrics, page):
+    request.install(app)
+    for part in (predict, v2, health, metrics, page):
         app.router.routes.extend(part.router.routes)  # included, they would be looked for twice for every request
-    document.install(app)
-    app.add_middleware(Turnstile, routes=JUDGING)
+    openapi.install(app, InferRequest)
+    app.add_middleware(Admission, routes=JUDGING, capacity=capacity)
     security.install(app, settings.api_keys, settings.cors_origins)
-    app.add_middleware(metrics.Observed, metrics=series)  # outermost, so that refusals are counted too
+    # Outermost, so that refusals are counted too.
+    app.add_middleware(metrics.RequestLog, metrics=series, limits=settings, capacity=capacity)
     return app
 
 
@@ -73,14 +74,3 @@ def _try(decoders: Decoders, opened: Bundle) -> None:
     [decoded] = decoders(imaging.open, methodcaller("read"), [golden], over=lambda: False)
     if isinstance(decoded, PictureError):
         raise decoded
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        max_upload_bytes=settings.max_upload_bytes,
-        max_request_bytes=settings.max_request_bytes,
-        max_batch_files=settings.max_batch_files,
-        max_pixels=settings.max_pixels,
-        max_frames=settings.max_frames,
-        timeout_seconds=settings.request_timeout_seconds,
-    )

@@ -4,20 +4,17 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.imaging import MAX_FRAMES, MAX_PIXELS
+from app.limits import Limits, usable_cores
 from app.model.checkpoint import default_cache
 
 PREFIX = "BODYREGION_"
-MIB = 2**20
 MOST_WORKERS = 4  # unless asked for more
-CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "max 100000" or microseconds a period, and the period
 
 # What Kubernetes puts into a pod's environment for services whose name begins like ours.
 SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$")
@@ -29,7 +26,7 @@ class SettingsError(Exception):
     """A setting is unknown or has an impossible value; the message is one plain sentence."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, Limits):
     """Every field is a variable BODYREGION_<NAME>; sizes in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, validate_default=False)
@@ -39,13 +36,6 @@ class Settings(BaseSettings):
     workers: int = Field(default_factory=lambda: min(usable_cores(), MOST_WORKERS), ge=1)
     bundle: Path = Path("model_artifacts/current")
     cache: Path | None = Field(default_factory=default_cache)
-    max_upload_bytes: int = Field(64 * MIB, ge=1)
-    max_request_bytes: int = Field(256 * MIB, ge=1)
-    max_batch_files: int = Field(256, ge=1)
-    max_pixels: int = Field(MAX_PIXELS, ge=256)
-    max_frames: int = Field(MAX_FRAMES, ge=1)
-    max_queue: int = Field(64, ge=1)
-    request_timeout_seconds: float = Field(10, gt=0)
     drain_seconds: float = Field(10, ge=0)
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
@@ -91,15 +81,6 @@ class Settings(BaseSettings):
     @classmethod
     def _any_case(cls, value: Any) -> Any:
         return str(value).lower()
-
-
-def usable_cores() -> int:
-    """Cores this process may use: those it may run on, or fewer where a container's quota is lower."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with suppress(OSError, ValueError):
-        quota, period = CGROUP_QUOTA.read_text().split()
-        cores = min(cores, max(1, round(int(quota) / int(period))))
-    return cores
 
 
 def load(**overrides: Any) -> Settings:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from app.imaging import Picture, Pixels, to_input
 from app.model.bundle import Bundle
-from app.model.classifier import Answers, Classifier, Floats
+from app.model.classifier import Classifier, Floats, Outputs
 from app.model.manifest import Metric
 from training import explain
 from training.changes import CHANGES
@@ -31,7 +31,7 @@ class Scores:
     """The bundle's answers for some pictures of known class."""
 
     labels: Indices  # (n,) the truth, -1 for none of the classes
-    answers: Answers
+    answers: Outputs
     threshold: float  # of ood_score; 1 where the bundle has none
 
     @property

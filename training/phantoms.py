@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from app.imaging import Pixels
-from app.model.classifier import Answers
+from app.model.classifier import Outputs
 from app.model.manifest import Golden
 
 SIDE = 64
@@ -112,7 +112,7 @@ def candidates(seed: int) -> list[Pixels]:
     return [draw(kind, np.random.default_rng([seed, number])) for kind in KINDS for number in range(CANDIDATES)]
 
 
-def choose(answers: Answers) -> list[int]:
+def choose(answers: Outputs) -> list[int]:
     """Rows worth replaying: the surest of each class the model finds, and the ones in mid-confidence, where drift shows."""
     confidence, labels = answers.probabilities.max(axis=1), answers.probabilities.argmax(axis=1)
     order = np.argsort(confidence)
@@ -120,7 +120,7 @@ def choose(answers: Answers) -> list[int]:
     return sorted({*surest, *order[:UNSURE].tolist()})
 
 
-def golden(pictures: list[Pixels], answers: Answers, folder: Path) -> list[Golden]:
+def golden(pictures: list[Pixels], answers: Outputs, folder: Path) -> list[Golden]:
     """Write the chosen pictures under `folder`/golden and say what each must answer."""
     (folder / "golden").mkdir()
     chosen = []

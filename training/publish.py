@@ -14,7 +14,7 @@ import numpy as np
 from app.imaging import RESAMPLE, Picture, to_input
 from app.model import bundle, checkpoint
 from app.model.bundle import CARD, COMPILED, MODEL, Bundle
-from app.model.classifier import Answers, Classifier
+from app.model.classifier import Classifier, Outputs
 from app.model.manifest import Input, Manifest, Ood
 from training import card, phantoms, report
 from training.calibrate import Calibration
@@ -96,7 +96,7 @@ def _stage(model: keras.Model, manifest: Manifest, folder: Path) -> Bundle:
     inputs = np.stack([to_input(Picture(pixels, "PNG", "L"), manifest.input.size) for pixels in drawn])
     outputs = model.predict_on_batch(inputs)
     score = outputs["ood_score"][:, 0] if "ood_score" in outputs else None
-    golden = phantoms.golden(drawn, Answers(outputs["probabilities"], score), folder)
+    golden = phantoms.golden(drawn, Outputs(outputs["probabilities"], score), folder)
     training = manifest.training | {"parameters": model.count_params()}
     sealed = bundle.seal(folder, manifest.model_copy(update={"golden": golden, "training": training}))
     return checkpoint.compiled(sealed, cache=None)

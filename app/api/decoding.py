@@ -8,9 +8,10 @@ from anyio import CapacityLimiter, to_thread
 
 from app import imaging
 from app.api.errors import Busy, DeadlinePassed, TooLarge
-from app.api.limits import Limits, Visit
+from app.api.request import RequestContext
 from app.imaging import PictureError, Work
 from app.imaging.sandbox import Decoders, Job, Open
+from app.limits import Limits
 
 
 class Decoding:
@@ -20,7 +21,7 @@ class Decoding:
         self._decoders, self._limits = decoders, limits
         self._limiter = CapacityLimiter(cores)
 
-    async def __call__(self, job: Job, files: list[bytes], visit: Visit) -> list[Any]:
+    async def __call__(self, job: Job, files: list[bytes], context: RequestContext) -> list[Any]:
         """What `job` makes of each file, or its error: where it can be stopped if it may be much, else in a thread.
 
         A single tiny one is decoded at once: the way to a thread would take longer.
@@ -28,10 +29,10 @@ class Decoding:
         work = [imaging.work(data) for data in files]
         if work == [Work.TINY]:
             return self._here(job, files)
-        visit.watch()
+        context.watch()
         much = {at for at, data in enumerate(files) if work[at] is Work.UNKNOWN and self._fits(data)}
         little = [at for at in range(len(files)) if at not in much]
-        made = dict(zip(much, await self._sandboxed(job, [files[at] for at in much], visit), strict=True))
+        made = dict(zip(much, await self._sandboxed(job, [files[at] for at in much], context), strict=True))
         if little:
             made |= zip(little, await to_thread.run_sync(self._here, job, [files[at] for at in little]), strict=True)
         return [made[at] for at in range(len(files))]
@@ -46,11 +47,11 @@ class Decoding:
                 made.append(error)
         return made
 
-    async def _sandboxed(self, job: Job, files: list[bytes], visit: Visit) -> list[Any]:
+    async def _sandboxed(self, job: Job, files: list[bytes], context: RequestContext) -> list[Any]:
         if not files:
             return []
         try:
-            work = partial(self._decoders, self._open, job, files, visit.is_over)
+            work = partial(self._decoders, self._open, job, files, context.is_over)
             return await to_thread.run_sync(work, limiter=self._limiter)
         except TimeoutError as late:
             raise DeadlinePassed from late

@@ -1,168 +1,151 @@
-"""Every refusal as problem+json (RFC 9457), under /v2 as its protocol has it: one family of errors, each owning its
-status, and their handlers.
-"""
+"""Every refusal, each once: its status, its headers, its name in the metrics and its words in the OpenAPI document."""
 
-import json
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import ClassVar
+from typing import NamedTuple
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from pydantic.config import JsonDict
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import Scope
 
 from app.imaging import DamagedPicture, PictureError, TooManyPixels, TooMuchWork, UnknownType, UnusablePicture
-from app.model.batching import QueueFull
 
-PICTURE_STATUS: dict[type[PictureError], int] = {
-    DamagedPicture: 400,
-    TooManyPixels: 413,
-    TooMuchWork: 413,
-    UnknownType: 415,
-    UnusablePicture: 422,
-}
 CLIENT_CLOSED_REQUEST = 499  # nobody is left to read it; the log and the metrics are
-SHORT_BYTES = 64 * 1024  # of a refused body are read past, so that the connection can be kept
-MEDIA_TYPE = "application/problem+json"
 
 
 class ApiError(Exception):
-    """A request refused; `detail` is one plain sentence."""
-
-    status: ClassVar[int] = 500
-    headers: ClassVar[dict[str, str]] = {}
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    """A request refused; its message is one plain sentence, that of REFUSALS where it has none."""
 
 
-class Malformed(ApiError):
-    status = 400
+class Malformed(ApiError): ...
 
 
-class KeyNeeded(ApiError):
-    status = 401
-    headers = {"www-authenticate": "ApiKey"}
+class KeyNeeded(ApiError): ...
 
 
-class NoModel(ApiError):
-    status = 404
+class NoModel(ApiError): ...
 
 
-class TooSlow(ApiError):
-    status = 408
-    headers = {"connection": "close"}
+class TooSlow(ApiError): ...
 
 
-class TooLarge(ApiError):
-    status = 413
-    headers = {"connection": "close"}  # the rest of the body is not wanted
+class TooLarge(ApiError): ...
 
 
-class Encoded(ApiError):
-    status = 415
-    headers = {"accept-encoding": "identity"}
+class Encoded(ApiError): ...
 
 
-class NoPicture(ApiError):
-    status = 422
+class NoPicture(ApiError): ...
 
 
-class NoEvidence(ApiError):
-    status = 422
+class NoEvidence(ApiError): ...
 
 
-class HeadTooLarge(ApiError):
-    status = 431
+class HeadTooLarge(ApiError): ...
 
 
-class Busy(ApiError):
-    status = 503
-    headers = {"retry-after": "1"}
+class Busy(ApiError): ...
 
 
-class DeadlinePassed(ApiError):
-    status = 504
-
-    def __init__(self) -> None:
-        super().__init__("The answer was not ready in time.")
+class DeadlinePassed(ApiError): ...
 
 
-UNREAD = QueueFull, Busy, KeyNeeded, Encoded  # refused before the body is read
+class Refusal(NamedTuple):
+    """What an error means to a caller. The metrics count those with a reason, and the document shows a status' first."""
+
+    status: int
+    reason: str = ""
+    summary: str = ""
+    sentence: str = ""
+    headers: Mapping[str, str] = {}
+    unread: bool = False  # said before the body is read
 
 
-def problem(error: Exception, instance: str, request_id: str) -> dict[str, str | int]:
-    """The problem object of `error`."""
-    status = _status(error)
-    title = HTTPStatus(status).phrase if status != CLIENT_CLOSED_REQUEST else "Client Closed Request"
-    return {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": _detail(error),
-        "instance": instance,
-        "request_id": request_id,
-    }
+EXAMPLE_ID = "2f1c7d9e0a4b4c3f8e5d6a7b8c9d0e1f"
+CLOSE = {"connection": "close"}  # the rest of the body is not wanted
+REFUSALS: dict[type[Exception], Refusal] = {
+    DamagedPicture: Refusal(400, "damaged", "The picture or the request is damaged.", "The picture is damaged."),
+    Malformed: Refusal(400, "damaged"),
+    KeyNeeded: Refusal(
+        401,
+        "unauthorized",
+        "The key is missing or wrong.",
+        "A key is needed in the header X-API-Key.",
+        {"www-authenticate": "ApiKey"},
+        unread=True,
+    ),
+    NoModel: Refusal(404, "", "Not the model in use, or not its version.", "There is no such model here."),
+    TooSlow: Refusal(408, "slow", "The body came too slowly.", "The body did not arrive in time.", CLOSE),
+    TooManyPixels: Refusal(
+        413, "too large", "Too many bytes, pixels or files.", "The body has more than 67,108,864 bytes."
+    ),
+    TooMuchWork: Refusal(413, "too large"),
+    TooLarge: Refusal(413, "too large", headers=CLOSE),
+    UnknownType: Refusal(
+        415,
+        "unknown type",
+        "Not a type that is read.",
+        "The content is not a DICOM, JPEG, PNG, TIFF, BMP or WebP picture.",
+    ),
+    Encoded: Refusal(415, "unknown type", headers={"accept-encoding": "identity"}, unread=True),
+    UnusablePicture: Refusal(
+        422, "unusable", "Understood, but no single picture that can be judged.", "The file is empty."
+    ),
+    NoPicture: Refusal(422, "unusable"),
+    NoEvidence: Refusal(422, "unusable"),
+    HeadTooLarge: Refusal(431),
+    ClientDisconnect: Refusal(CLIENT_CLOSED_REQUEST, "caller gone"),
+    Exception: Refusal(500, sentence="The service failed; the request id finds it in the log."),
+    Busy: Refusal(
+        503,
+        "full",
+        "Full or leaving; see Retry-After.",
+        "As many requests wait as may wait; try again shortly.",
+        {"retry-after": "1"},
+        unread=True,
+    ),
+    DeadlinePassed: Refusal(504, "deadline", "The request's deadline passed.", "The answer was not ready in time."),
+}
 
 
-def install(app: FastAPI) -> None:
-    kinds = (ApiError, PictureError, QueueFull, HTTPException, RequestValidationError, ClientDisconnect, Exception)
-    for kind in kinds:
-        app.add_exception_handler(kind, answer)
+def refusal(error: Exception) -> Refusal:
+    """That of `error`, or else of what it is a kind of; its sentence is the error's own, where that is one of ours."""
+    if isinstance(error, HTTPException):  # from Starlette's routing and files
+        return Refusal(error.status_code, sentence=error.detail, headers=error.headers or {})
+    found = next(REFUSALS[kind] for kind in type(error).__mro__ if kind in REFUSALS)
+    own = str(error) if isinstance(error, ApiError | PictureError) else ""
+    return found._replace(sentence=own) if own else found
 
 
-async def answer(request: Request, error: Exception) -> Response:
-    status = _status(error)
-    headers = getattr(error, "headers", None)
-    if isinstance(error, QueueFull):
-        headers = Busy.headers
-    if isinstance(error, UNREAD) and not _short(request):
-        headers = (headers or {}) | {"connection": "close"}  # the body is not wanted, and too long to read past
-    if in_protocol_v2(request.scope["path"]):
-        return Response(json.dumps({"error": _detail(error)}), status, headers, "application/json")
-    content = problem(error, _instance(request.scope), request.scope["request_id"])
-    return Response(json.dumps(content), status, headers, MEDIA_TYPE)
+class Problem(BaseModel):
+    """A refusal, RFC 9457."""
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(examples=[EXAMPLE]))
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+
+    @classmethod
+    def of(cls, refusal: Refusal, instance: str, request_id: str) -> "Problem":
+        title = (
+            HTTPStatus(refusal.status).phrase if refusal.status != CLIENT_CLOSED_REQUEST else "Client Closed Request"
+        )
+        return cls(
+            title=title, status=refusal.status, detail=refusal.sentence, instance=instance, request_id=request_id
+        )
 
 
-def in_protocol_v2(path: str) -> bool:
-    """Whether errors have the shape of the Open Inference Protocol there."""
-    return f"{path}/".startswith("/v2/")
+EXAMPLE: JsonDict = Problem.of(REFUSALS[UnusablePicture], "/predict/batch", EXAMPLE_ID).model_dump()
 
 
-def _detail(error: Exception) -> str:
-    """One plain sentence, and always one of our own."""
-    if isinstance(error, HTTPException):
-        return error.detail
-    if isinstance(error, RequestValidationError):
-        return f"The parameter {error.errors()[0]['loc'][-1]} has a value it cannot have."
-    if isinstance(error, QueueFull):
-        return "As many requests wait as may wait; try again shortly."
-    if isinstance(error, ApiError | PictureError):
-        return str(error)
-    return "The service failed; the request id finds it in the log."
+class InferError(BaseModel):
+    """A refusal."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"error": REFUSALS[NoModel].sentence}]})
 
-def _instance(scope: Scope) -> str:
-    """The route's template, so that no stranger's text is repeated."""
-    return str(getattr(scope.get("route"), "path", scope.get("refused_route", "/")))
-
-
-def _short(request: Request) -> bool:
-    length = request.headers.get("content-length", "")
-    return length.isdecimal() and int(length) <= SHORT_BYTES
-
-
-def _status(error: Exception) -> int:
-    if isinstance(error, PictureError):
-        return PICTURE_STATUS[type(error)]
-    if isinstance(error, ApiError):
-        return error.status
-    if isinstance(error, QueueFull):
-        return Busy.status
-    if isinstance(error, RequestValidationError):
-        return 422
-    if isinstance(error, ClientDisconnect):
-        return CLIENT_CLOSED_REQUEST
-    return error.status_code if isinstance(error, HTTPException) else 500
+    error: str

@@ -1,17 +1,66 @@
 """Probes and the model's description."""
 
 from time import monotonic
+from typing import Literal
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.config import JsonDict
 
-from app.api.routing import Router
-from app.api.schemas import MODEL, Alive, Health, ModelInfo
+from app.api.openapi import Router
 from app.api.service import service_of
-from app.model.reference import reference
-from app.model.verdict import model_ref
+from app.model.manifest import Input, Metric, Ood
+from app.model.prediction import MODEL, ModelRef
+from app.model.reference import Reference, reference
 
 router = Router(tags=["operations"])
+
+
+DESCRIBED: JsonDict = MODEL | {
+    "classes": ["Hand", "HeadCT"],
+    "input": {"size": 64, "channels": 1, "resample": "squash-box"},
+    "metrics": {"accuracy": {"value": 0.998, "low": 0.997, "high": 0.999, "n": 5896}},
+    "ood": {"method": "free energy", "threshold": 0.5, "parameters": {}},
+    "data": {"source": "Medical MNIST"},
+    "training": {"preset": "robust"},
+    "reference": {"pictures": 5300, "class_share": {"Hand": 0.17}, "accepted": 0.99, "confidence": 0.999},
+    "card": "# mednist",
+}
+
+
+class Health(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "ok", "model": MODEL, "uptime_seconds": 12.345}]}
+    )
+
+    status: Literal["ok", "draining", "unhealthy"]
+    model: ModelRef
+    uptime_seconds: float
+
+
+class ModelInfo(BaseModel):
+    """What bundle.json says, the test split to hold the series of /metrics against, and the card."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [DESCRIBED]})
+
+    name: str
+    version: str
+    classes: list[str]
+    input: Input
+    metrics: dict[str, Metric]
+    ood: Ood | None
+    data: dict[str, JsonValue]
+    training: dict[str, JsonValue]
+    reference: Reference | None = Field(description="null where the bundle was never scored")
+    card: str
+
+
+class Alive(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+
+    status: Literal["ok"]
+
 
 DRAINING = {"application/json": {"example": {"status": "draining", "model": MODEL, "uptime_seconds": 86400.0}}}
 UNREADY: dict[int | str, dict[str, object]] = {
@@ -25,7 +74,7 @@ async def health(request: Request) -> Response:
     service = service_of(request)
     content = {
         "status": "draining" if service.draining else "ok",
-        "model": model_ref(service.bundle.manifest),
+        "model": service.bundle.manifest.model_dump(include={"name", "version"}),
         "uptime_seconds": round(monotonic() - service.started, 3),
     }
     return JSONResponse(content, 503, {"Retry-After": "1"}) if service.draining else JSONResponse(content)

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import fields
 from math import nan
-from random import getrandbits
-from time import perf_counter
-from typing import Any, Literal
+from time import monotonic
+from typing import Literal
 
 import structlog
 from fastapi import Request, Response
@@ -14,28 +14,16 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api import security
-from app.api.errors import answer
-from app.api.limits import STAGES, Timing
-from app.api.routing import Router
+from app.api.openapi import Router
+from app.api.request import CURRENT, RequestContext, Timing
+from app.limits import Capacity, Limits
 from app.model.manifest import Manifest
+from app.model.prediction import Prediction
 from app.model.reference import reference
 
 PREFIX = "bodyregion_"
 CONFIDENCE = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1)
 SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1, 5)
-MAX_ID = 128
-REASONS = {
-    400: "damaged",
-    401: "unauthorized",
-    408: "slow",
-    413: "too large",
-    415: "unknown type",
-    422: "unusable",
-    499: "caller gone",
-    503: "full",
-    504: "deadline",
-}
-
 Mode = Literal["livesum", "livemostrecent"]  # how the gauges of all workers become one
 
 EXPOSITION = {
@@ -54,7 +42,7 @@ class Metrics:
         self.requests = self._counter("http_requests", "Requests answered.", "method", "route", "status")
         self.duration = self._histogram("http_request_duration_seconds", "Whole request.", SECONDS, "route")
         stage = self._histogram("stage_duration_seconds", "Parts of a prediction.", SECONDS, "stage")
-        self.stages = {name: stage.labels(name) for name in STAGES}
+        self.stages = {field.name: stage.labels(field.name) for field in fields(Timing)}
         self.rejections = self._counter("rejections", "Requests refused or given up.", "reason")
         self.predictions = self._counter("predictions", "Pictures judged; none: refused as a stranger.", "label")
         self.acceptance = self._counter("acceptance", "Pictures by whether they were accepted.", "accepted")
@@ -80,10 +68,10 @@ class Metrics:
         for name, stage in self.stages.items():
             stage.observe(getattr(timing, name))
 
-    def judged(self, answer: dict[str, Any]) -> None:
-        self.predictions.labels(answer["label"] or "none").inc()
-        self.acceptance.labels(str(answer["accepted"]).lower()).inc()
-        self.confidence.observe(answer["confidence"])
+    def judged(self, prediction: Prediction) -> None:
+        self.predictions.labels(prediction.label or "none").inc()
+        self.acceptance.labels(str(prediction.accepted).lower()).inc()
+        self.confidence.observe(prediction.confidence)
 
     def serves(self, old: Manifest | None, new: Manifest) -> None:
         if old:
@@ -110,23 +98,24 @@ class Metrics:
         return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode=mode)
 
 
-class Observed:
-    """ASGI middleware: gives each request its id, and counts, times and logs it. Never a file name, never a pixel."""
+class RequestLog:
+    """ASGI middleware: gives each request its context, and counts, times and logs it. Never a file name, never a pixel."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app, self.metrics = app, metrics
+    def __init__(self, app: ASGIApp, metrics: Metrics, limits: Limits, capacity: Capacity) -> None:
+        self.app, self.metrics, self.limits, self.capacity = app, metrics, limits, capacity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        start, status = perf_counter(), 0
-        scope["request_id"] = request_id = _request_id(scope)
+        context, status = RequestContext(scope, receive, self.limits, self.capacity), 0
+        CURRENT.set(context)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                ours = (b"x-request-id", request_id.encode()), (b"x-model-version", _model_version(scope).encode())
+                version = context.model_version or scope["app"].state.service.bundle.manifest.version
+                ours = (b"x-request-id", context.id.encode()), (b"x-model-version", version.encode())
                 message["headers"] = [*message["headers"], *ours, *security.headers(scope["path"])]
             await send(message)
 
@@ -134,39 +123,25 @@ class Observed:
             await self.app(scope, receive, send_with_headers)
         except Exception as error:
             if not status:  # here, because Starlette would answer outside of us, without our headers
-                await (await answer(Request(scope), error))(scope, receive, send_with_headers)
+                await context.refuse(error)(scope, receive, send_with_headers)
             raise
         finally:
-            self._record(scope, status or 500, perf_counter() - start)
+            self._record(context, status or 500)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = scope.get("refused_route") or getattr(
-            scope.get("route"), "path", "unknown"
-        )  # the template, so that no stranger's text is a label
-        method = scope["method"] if route != "unknown" else "OTHER"
+    def _record(self, context: RequestContext, status: int) -> None:
+        seconds = monotonic() - context.started
+        route = context.route or "unknown"
+        method = context.method if route != "unknown" else "OTHER"
         self.metrics.requests.labels(method, route, status).inc()
         self.metrics.duration.labels(route).observe(seconds)
-        self.metrics.queue_depth.set(scope["app"].state.service.batcher.places)
-        if (reason := REASONS.get(status)) and not security.is_open(scope["path"]):  # a probe is told, not refused
+        self.metrics.queue_depth.set(self.capacity.requests)
+        reason = context.refusal.reason if context.refusal else ""
+        if reason and not security.is_open(context.scope["path"]):  # a probe is told, not refused
             self.metrics.rejections.labels(reason).inc()
-        say = log.debug if "refused_route" in scope else log.info  # a line for each would make refusing dear
-        say("request", id=scope["request_id"], method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
+        say = log.debug if context.turned_away else log.info  # a line for each would make refusing dear
+        say("request", id=context.id, method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": EXPOSITION}}, summary="Prometheus metrics")
 async def metrics(request: Request) -> Response:
     return Response(request.app.state.service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
-
-
-def _model_version(scope: Scope) -> str:
-    """That of the bundle that judged this request, or else of the one in use."""
-    version: str = scope.get("model_version") or scope["app"].state.service.bundle.manifest.version
-    return version
-
-
-def _request_id(scope: Scope) -> str:
-    """The client's own id where it is a short plain word, else a new one."""
-    given: bytes = dict(scope["headers"]).get(b"x-request-id", b"")
-    word = given.decode("latin-1")
-    plain = word.isascii() and word.replace("-", "").replace("_", "").isalnum() and len(word) <= MAX_ID
-    return word if plain else f"{getrandbits(128):032x}"  # uuid4 asks the system each time: 3 % of a busy worker

@@ -8,12 +8,12 @@ from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from app.api.routing import Router
+from app.api.openapi import Router
 from app.api.security import ASSETS, DOCS, PAGE
 from app.api.service import service_of
-from app.model.classifier import Answers
+from app.model.classifier import Outputs
 from app.model.manifest import Golden, Manifest
-from app.model.verdict import verdict
+from app.model.prediction import predict
 
 WEB = Path(__file__).parent.parent / "web"
 SWAGGER = ("fastapi_offline", "static")  # of that package Swagger UI's files are wanted, not the code
@@ -55,9 +55,9 @@ def example(request: Request, name: str) -> Response:
     return Response(content, media_type="image/png")
 
 
-def _label(manifest: Manifest, golden: Golden) -> object:
+def _label(manifest: Manifest, golden: Golden) -> str | None:
     score = None if golden.ood_score is None else np.array([golden.ood_score])
-    return verdict(manifest, Answers(np.array([golden.probabilities]), score))["label"]
+    return predict(manifest, Outputs(np.array([golden.probabilities]), score)).label
 
 
 @router.get(ASSETS + "{name}")

@@ -1,25 +1,21 @@
 """The routes that judge pictures: parse, one call, shape the reply."""
 
 import numpy as np
-from fastapi import Request, Response
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
 from app.api import uploads
-from app.api.errors import NoPicture, problem
-from app.api.limits import Timing
-from app.api.refusals import PICTURE, problems
-from app.api.routing import JudgingRoute, Router
-from app.api.schemas import FILE, ONE_PICTURE, PNG, Batch, Explanation, Prediction
-from app.api.service import Service, service_of
+from app.api.errors import EXAMPLE as PROBLEM
+from app.api.errors import NoPicture, Problem
+from app.api.openapi import MANY_PICTURES, ONE_PICTURE, PICTURE, PNG, Router, problems
+from app.api.request import RequestContext
+from app.api.service import JudgingRoute, service_of
 from app.imaging.preview import overlay
+from app.model.prediction import EXAMPLE, Dicom, ModelRef, Prediction
 
-MANY_FILES = {
-    "type": "object",
-    "required": ["files"],
-    "properties": {"files": {"type": "array", "minItems": 1, "items": FILE}},
-}
-
+JSON = "application/json"
 WHICH = "Of a picture with several: the middle one, or all, averaged and each."
 FRAMES = {
     "name": "frames",
@@ -38,34 +34,66 @@ FRAMES = {
 router = Router(tags=["prediction"], responses=problems(*PICTURE), route_class=JudgingRoute)
 
 
+class Explanation(Prediction):
+    """A prediction, and for each class the evidence whose mean over the grid is its logit before temperature."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [EXAMPLE | {"explained": "Hand", "evidence": {"Hand": [[1.5, 9.2]], "HeadCT": [[0.2, 1.9]]}}]
+        }
+    )
+
+    explained: str
+    evidence: dict[str, list[list[float]]]
+
+
+class BatchEntry(BaseModel):
+    """One file of a batch: a prediction's fields, or the error that met it."""
+
+    index: int
+    error: Problem | None = None
+    label: str | None = None
+    confidence: float | None = None
+    accepted: bool | None = None
+    ood_score: float | None = None
+    probabilities: dict[str, float] | None = None
+    model: ModelRef | None = None
+    dicom: Dicom | None = None
+
+
+class Batch(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"results": [{"index": 0} | EXAMPLE, {"index": 1, "error": PROBLEM}]}]}
+    )
+
+    results: list[BatchEntry]
+
+
 @router.post(
     "/predict",
     summary="Judge one picture",
     response_model=Prediction,
     openapi_extra={"requestBody": ONE_PICTURE, "parameters": [FRAMES]},
 )
-async def predict(request: Request) -> Response:
-    service = service_of(request)
-    judge = {"middle": service.predict, "all": service.predict_frames}.get(request.query_params.get("frames", "middle"))
+async def predict(context: RequestContext) -> Response:
+    service = service_of(context)
+    judge = {"middle": service.predict, "all": service.predict_frames}.get(context.query_params.get("frames", "middle"))
     if judge is None:
         raise NoPicture("The parameter frames has a value it cannot have.")
-    async with service.visit(request) as visit:
-        answer = await judge(await uploads.one_file(visit), visit)
-    return reply(to_json(answer), service, visit.timing)
+    found = await judge(await uploads.one_file(context), context)
+    return Response(found.model_dump_json(exclude_unset=True), media_type=JSON)
 
 
 @router.post(
     "/predict/batch",
     summary="Judge many pictures, each with its own answer or error",
     response_model=Batch,
-    openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": MANY_FILES}}}},
+    openapi_extra={"requestBody": MANY_PICTURES},
 )
-async def predict_batch(request: Request) -> Response:
-    service = service_of(request)
-    async with service.visit(request) as visit:
-        answers = await service.predict_all(await uploads.many_files(visit), visit)
-    results = [_entry(request, index, answer) for index, answer in enumerate(answers)]
-    return reply(to_json({"results": results}), service, visit.timing)
+async def predict_batch(context: RequestContext) -> Response:
+    found = await service_of(context).predict_all(await uploads.many_files(context), context)
+    results = [_entry(context, index, one) for index, one in enumerate(found)]
+    return Response(to_json({"results": results}), media_type=JSON)
 
 
 @router.post(
@@ -75,17 +103,16 @@ async def predict_batch(request: Request) -> Response:
     responses={200: {"content": PNG}},
     openapi_extra={"requestBody": ONE_PICTURE},
 )
-async def explain(request: Request) -> Response:
-    service = service_of(request)
-    async with service.visit(request) as visit:
-        found = await service.explain(await uploads.one_file(visit), visit)
-        strongest = int(found.evidence.mean(axis=(0, 1)).argmax())
-        if "application/json" in request.headers.get("accept", ""):
-            grids = dict(zip(found.classes, np.moveaxis(found.evidence, -1, 0).tolist(), strict=True))
-            content = found.prediction | {"explained": found.classes[strongest], "evidence": grids}
-            return reply(to_json(content), service, visit.timing)
-        png = await run_in_threadpool(overlay, found.picture.pixels, found.evidence[:, :, strongest])
-    return reply(png, service, visit.timing, "image/png")
+async def explain(context: RequestContext) -> Response:
+    found, evidence, picture = await service_of(context).explain(await uploads.one_file(context), context)
+    strongest = int(evidence.mean(axis=(0, 1)).argmax())
+    if JSON not in context.headers.get("accept", ""):
+        png = await run_in_threadpool(overlay, picture.pixels, evidence[:, :, strongest])
+        return Response(png, media_type="image/png")
+    classes = list(found.probabilities)
+    grids = dict(zip(classes, np.moveaxis(evidence, -1, 0).tolist(), strict=True))
+    content = found.model_dump(exclude_unset=True) | {"explained": classes[strongest], "evidence": grids}
+    return Response(to_json(content), media_type=JSON)
 
 
 @router.post(
@@ -95,19 +122,12 @@ async def explain(request: Request) -> Response:
     responses={200: {"content": PNG}},
     openapi_extra={"requestBody": ONE_PICTURE},
 )
-async def thumbnail(request: Request) -> Response:
-    service = service_of(request)
-    async with service.visit(request) as visit:
-        png = await service.preview(await uploads.one_file(visit), visit)
-    return reply(png, service, visit.timing, "image/png")
+async def thumbnail(context: RequestContext) -> Response:
+    png = await service_of(context).preview(await uploads.one_file(context), context)
+    return Response(png, media_type="image/png")
 
 
-def _entry(request: Request, index: int, answer: dict[str, object] | Exception) -> dict[str, object]:
-    if isinstance(answer, Exception):
-        return {"index": index, "error": problem(answer, request.scope["path"], request.scope["request_id"])}
-    return {"index": index} | answer
-
-
-def reply(content: bytes, service: Service, timing: Timing, media_type: str = "application/json") -> Response:
-    service.metrics.timed(timing)
-    return Response(content, headers={"Server-Timing": timing.header()}, media_type=media_type)
+def _entry(context: RequestContext, index: int, found: Prediction | Exception) -> dict[str, object]:
+    if isinstance(found, Exception):
+        return {"index": index, "error": context.problem(found)}
+    return {"index": index} | found.model_dump(exclude_unset=True)

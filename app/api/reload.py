@@ -64,11 +64,10 @@ class Reload:
         metrics.reloads.labels("done").inc()
         metrics.serves(old.bundle.manifest, batcher.bundle.manifest)
         log.info("bundle taken over", bundle=batcher.bundle.title, before=old.bundle.title)
-        await old.close()
 
     def _open(self, folder: Path) -> Batcher:
         opened = checkpoint.compiled(bundle.read(folder), self._cache, beside=True)
-        return self._service.batcher.successor(Classifier(opened))
+        return Batcher(Classifier(opened))
 
 
 def _state(path: Path) -> State:

@@ -2,15 +2,17 @@
 
 import hmac
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.errors import KeyNeeded, answer, in_protocol_v2
-from app.api.refusals import problems, protocol_errors
+from app.api.errors import KeyNeeded
+from app.api.openapi import problems, protocol_errors
+from app.api.request import CURRENT, in_protocol_v2
 
 HEADER = "X-API-Key"
 PAGE, DOCS, ASSETS = "/", "/docs", "/web/"  # for people, and what both pages are made of
@@ -37,6 +39,7 @@ ON_PAGES = _headers(  # which may be kept, if asked about each time; pictures ar
 )
 
 
+@lru_cache  # it is asked for every answer
 def headers(path: str) -> Headers:
     """What an answer from `path` tells a browser, whatever else it says."""
     return ON_PAGES if path in (PAGE, DOCS) or path.startswith(ASSETS) else EVERYWHERE
@@ -45,7 +48,7 @@ def headers(path: str) -> Headers:
 def install(app: FastAPI, keys: Sequence[SecretStr], origins: Sequence[str]) -> None:
     """Ask for one of `keys`, and let pages from `origins` ask, where there are any. The routes must be there already."""
     if keys:
-        app.add_middleware(Keys, keys=keys)
+        app.add_middleware(ApiKeys, keys=keys)
         _document(app)
     if origins:  # around the keys, because a browser asks for leave without one
         app.add_middleware(
@@ -57,7 +60,7 @@ def install(app: FastAPI, keys: Sequence[SecretStr], origins: Sequence[str]) -> 
         )
 
 
-class Keys:
+class ApiKeys:
     """ASGI middleware: refuses a request without one of `keys` before anything of it is read."""
 
     def __init__(self, app: ASGIApp, keys: Sequence[SecretStr]) -> None:
@@ -68,8 +71,7 @@ class Keys:
         if scope["type"] != "http" or is_open(scope["path"]) or self._knows(scope):
             await self.app(scope, receive, send)
             return
-        refusal = await answer(Request(scope, receive), KeyNeeded(f"A key is needed in the header {HEADER}."))
-        await refusal(scope, receive, send)
+        await CURRENT.get().refuse(KeyNeeded())(scope, receive, send)
 
     def _knows(self, scope: Scope) -> bool:
         given = _digest(dict(scope["headers"]).get(HEADER.lower().encode(), b""))

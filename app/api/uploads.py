@@ -1,31 +1,97 @@
-"""The pictures a request brings, as a form or as its bare body."""
+"""The pictures a request brings, as a form or as its bare body: nothing touches the disk.
 
-from app.api import forms
+Forms go through python-multipart's own parser, fed directly.
+"""
+
+import re
+from functools import lru_cache, partial
+from itertools import pairwise
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
+
 from app.api.errors import Malformed, NoPicture, TooLarge
-from app.api.limits import Visit
+from app.api.request import RequestContext
 
 FORM_OVERHEAD = 64 * 1024  # boundaries, part headers and a few fields beside the picture
+BEGIN, NAME, VALUE, DATA = "part_begin", "header_field", "header_value", "part_data"  # of the parser's callbacks
+FIELDS_BESIDE = 16  # parts that are no files; nobody needs more
+PLAIN_FILE = re.compile(rb'form-data; name="([^"\\]*)"(; filename="[^"\\]*")?')  # as nearly everybody writes it
 
 
-async def one_file(visit: Visit) -> bytes:
-    """The picture of a form's field `file`, or the whole body. Raises what `Visit.body` and `forms` raise, or NoPicture."""
-    content_type, most = visit.request.headers.get("content-type", ""), visit.limits.max_upload_bytes
-    if not forms.is_multipart(content_type):
-        return await visit.body(most)
-    files = forms.files(await visit.body(most + FORM_OVERHEAD), content_type, "file", 1)
+Part = list[tuple[str, memoryview]]  # names and values of its headers and its data, in order
+
+
+async def one_file(context: RequestContext) -> bytes:
+    """The picture of a form's field `file`, or the whole body.
+
+    Raises what `RequestContext.receive_body` raises, Malformed or NoPicture.
+    """
+    boundary, most = _boundary(context.headers.get("content-type", "")), context.limits.max_upload_bytes
+    if boundary is None:
+        return await context.receive_body(most)
+    files = _files(await context.receive_body(most + FORM_OVERHEAD), boundary, b"file", 1)
     if len(files) != 1:
         raise NoPicture("The form needs exactly one field called file.")
     return files[0]
 
 
-async def many_files(visit: Visit) -> list[bytes]:
-    """The pictures of a form's fields `files`, in order. Raises what `Visit.body` and `forms` raise, or NoPicture."""
-    content_type, most = visit.request.headers.get("content-type", ""), visit.limits.max_batch_files
-    if not forms.is_multipart(content_type):
+async def many_files(context: RequestContext) -> list[bytes]:
+    """The pictures of a form's fields `files`, in order. Raises what `one_file` raises, or TooLarge."""
+    boundary, most = _boundary(context.headers.get("content-type", "")), context.limits.max_batch_files
+    if boundary is None:
         raise Malformed("A batch is a multipart form with a field called files for each picture.")
-    files = forms.files(await visit.body(visit.limits.max_request_bytes), content_type, "files", most)
+    files = _files(await context.receive_body(context.limits.max_request_bytes), boundary, b"files", most)
     if not files:
         raise NoPicture("The form has no field called files.")
     if len(files) > most:
         raise TooLarge(f"The form has more than {most} files.")
     return files
+
+
+@lru_cache(maxsize=1024)  # a client that keeps its connection keeps its boundary
+def _boundary(content_type: str) -> bytes | None:
+    """Of a form; empty where it names none, None where it is no form."""
+    if content_type.split(";", maxsplit=1)[0].strip().lower() != "multipart/form-data":
+        return None
+    return parse_options_header(content_type)[1].get(b"boundary", b"")
+
+
+def _files(body: bytes, boundary: bytes, field: bytes, max_files: int) -> list[bytes]:
+    """The contents of every part called `field`, in order. Raises Malformed or TooLarge."""
+    if not boundary:
+        raise Malformed("The multipart body names no boundary.")
+    chosen = [part for part in _parse(body, boundary, max_files) if _field(part) == field]
+    return [b"".join(data for kind, data in part if kind == DATA) for part in chosen]
+
+
+def _parse(body: bytes, boundary: bytes, max_files: int) -> list[Part]:
+    parts: list[Part] = []
+    view = memoryview(body)
+
+    def note(kind: str, data: bytes = b"", start: int = 0, end: int = 0) -> None:
+        if kind != BEGIN:
+            parts[-1].append((kind, view[start:end]))
+        elif len(parts) == max_files + FIELDS_BESIDE:
+            raise TooLarge(f"The form has more than {max_files} files.")
+        else:
+            parts.append([])
+
+    kinds = BEGIN, NAME, VALUE, DATA
+    try:
+        parser = MultipartParser(boundary, {f"on_{kind}": partial(note, kind) for kind in kinds})  # type: ignore[arg-type]
+        parser.write(body)
+    except FormParserError as error:
+        raise Malformed("The multipart body is malformed.") from error
+    if parser.state != MultipartState.END:
+        raise Malformed("The multipart body is cut short.")
+    return parts
+
+
+def _field(part: Part) -> bytes | None:
+    """The name in its Content-Disposition."""
+    for (kind, name), (then, value) in pairwise(part):
+        if (kind, then) == (NAME, VALUE) and bytes(name).lower() == b"content-disposition":
+            plain = PLAIN_FILE.fullmatch(value)
+            return plain[1] if plain else parse_options_header(bytes(value))[1].get(b"name")
+    return None

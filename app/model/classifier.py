@@ -23,22 +23,28 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What the model says about n pictures."""
+class Outputs:
+    """What the model gives for n pictures."""
 
     probabilities: Floats  # (n, classes), each row sums to 1, temperature applied
     ood_score: Floats | None = None  # (n,) 0…1, higher is stranger
     evidence: Floats | None = None  # (n, h, w, classes), whose mean over h and w is the logits before temperature
 
-    def __getitem__(self, rows: slice) -> "Answers":
+    def __getitem__(self, rows: slice) -> "Outputs":
         parts = (self.probabilities, self.ood_score, self.evidence)
-        return Answers(*(None if part is None else part[rows] for part in parts))  # type: ignore[arg-type]
+        return Outputs(*(None if part is None else part[rows] for part in parts))  # type: ignore[arg-type]
 
 
-def mean(several: Sequence[Answers]) -> Answers:
-    """The answers of one row each, averaged into one row."""
-    parts = zip(*((answers.probabilities, answers.ood_score, answers.evidence) for answers in several), strict=True)
-    return Answers(*(None if part[0] is None else np.mean(part, axis=0) for part in parts))  # type: ignore[arg-type]
+def joined(several: Sequence[Outputs]) -> Outputs:
+    """Rows of the same model, one under another."""
+    parts = zip(*((one.probabilities, one.ood_score, one.evidence) for one in several), strict=True)
+    return Outputs(*(None if part[0] is None else np.concatenate(part) for part in parts))  # type: ignore[arg-type]
+
+
+def mean(outputs: Outputs) -> Outputs:
+    """One row, the average of all."""
+    parts = (outputs.probabilities, outputs.ood_score, outputs.evidence)
+    return Outputs(*(None if part is None else part.mean(axis=0, keepdims=True) for part in parts))  # type: ignore[arg-type]
 
 
 class Classifier:
@@ -55,20 +61,14 @@ class Classifier:
         self._check_shapes()
         self._replay()
 
-    def __call__(self, inputs: Pixels) -> Answers:
+    def __call__(self, inputs: Pixels) -> Outputs:
         """Judge `inputs`, uint8 (n, size, size, 1)."""
-        outputs = self.outputs(inputs)
-        if "ood_score" in outputs:
-            outputs["ood_score"] = outputs["ood_score"][:, 0]
-        return Answers(**outputs)
-
-    def outputs(self, inputs: Pixels) -> dict[str, Floats]:
-        """The same by the names that the checkpoint gives its outputs."""
-        if len(inputs) <= SLICE:
-            outputs: dict[str, Floats] = self._model(**{self._input: inputs})
-            return outputs
-        slices = [self.outputs(inputs[start : start + SLICE]) for start in range(0, len(inputs), SLICE)]
-        return {name: np.concatenate([outputs[name] for outputs in slices]) for name in slices[0]}
+        if len(inputs) > SLICE:
+            return joined([self(inputs[start : start + SLICE]) for start in range(0, len(inputs), SLICE)])
+        tensors: dict[str, Floats] = self._model(**{self._input: inputs})
+        if "ood_score" in tensors:
+            tensors["ood_score"] = tensors["ood_score"][:, 0]
+        return Outputs(**tensors)
 
     def twin(self) -> "Classifier":
         """The same for another thread."""
@@ -96,15 +96,15 @@ class Classifier:
             raise BundleError(f"The model of {name} does not answer with {len(self.classes)} probabilities.")
         if (manifest.ood is None) == ("ood_score" in gives):
             raise BundleError(f"The model of {name} and its manifest disagree about an ood_score.")
-        if unknown := gives.keys() - {field.name for field in fields(Answers)}:
+        if unknown := gives.keys() - {field.name for field in fields(Outputs)}:
             raise BundleError(f"The model of {name} has outputs that are not known: {', '.join(sorted(unknown))}.")
 
     def _replay(self) -> None:
         goldens = self.bundle.manifest.golden
         if not goldens:
             raise BundleError(f"The bundle {self.bundle.title} has no golden pictures to check it with.")
-        answers = self(self.golden_pictures())
-        drift = float(np.abs(_columns(answers) - _expected(goldens, self.classes)).max())
+        found = self(self.golden_pictures())
+        drift = float(np.abs(_columns(found) - _expected(goldens, self.classes)).max())
         if not drift <= DRIFT:
             raise BundleError(f"The bundle {self.bundle.title} drifts by {drift:.3f} on its golden pictures.")
 
@@ -142,7 +142,7 @@ def _expected(goldens: list[Golden], classes: list[str]) -> Floats:
     return np.array([[*golden.probabilities, golden.ood_score or 0] for golden in goldens], np.float32)
 
 
-def _columns(answers: Answers) -> Floats:
+def _columns(outputs: Outputs) -> Floats:
     """Probabilities and, as a last column, the ood_score, or 0 where there is none."""
-    score = np.zeros(len(answers.probabilities), np.float32) if answers.ood_score is None else answers.ood_score
-    return np.column_stack([answers.probabilities, score])
+    score = np.zeros(len(outputs.probabilities), np.float32) if outputs.ood_score is None else outputs.ood_score
+    return np.column_stack([outputs.probabilities, score])

@@ -9,7 +9,7 @@ from app import imaging
 from app.imaging import PictureError, Seen
 from app.model.bundle import Bundle
 from app.model.classifier import Classifier
-from app.model.verdict import verdict
+from app.model.prediction import Prediction, predict
 from app.scoring.files import File, Unreadable
 from app.scoring.table import Row, failed
 
@@ -46,14 +46,13 @@ class Scorer:
     def _judge(self, seen: list[Seen], rows: list[Row]) -> None:
         if not seen:
             return
-        answers = self._classifier(np.stack([pixels for pixels, _ in seen]))
+        outputs = self._classifier(np.stack([pixels for pixels, _ in seen]))
         for index, ((_, header), row) in enumerate(zip(seen, rows, strict=True)):
-            row |= _flat(verdict(self.bundle.manifest, answers, index, header)) | {"model": self.bundle.title}  # noqa: PLW2901
+            row |= _flat(predict(self.bundle.manifest, outputs, index, header)) | {"model": self.bundle.title}  # noqa: PLW2901
 
 
-def _flat(told: dict[str, object]) -> Row:
-    probabilities: dict[str, float] = told["probabilities"]  # type: ignore[assignment]
-    dicom: Row = told.get("dicom", {})  # type: ignore[assignment]
-    judged: Row = {name: told[name] for name in ("label", "confidence", "accepted", "ood_score")}  # type: ignore[misc]
-    header: Row = {name: dicom.get(name) for name in ("modality", "body_part", "agrees")}
-    return judged | {f"p_{name}": value for name, value in probabilities.items()} | header | {"error": None}
+def _flat(prediction: Prediction) -> Row:
+    judged = prediction.model_dump(include={"label", "confidence", "accepted", "ood_score"})
+    probabilities = {f"p_{name}": value for name, value in prediction.probabilities.items()}
+    header = {name: getattr(prediction.dicom, name, None) for name in ("modality", "body_part", "agrees")}
+    return judged | probabilities | header | {"error": None}

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.api.request import Timing
 from app.imaging import Pixels
-from app.model.batching import Answered, Batcher, QueueFull
-from app.model.classifier import SLICE, Answers, Classifier
+from app.model.batching import Batcher
+from app.model.classifier import SLICE, Classifier, Outputs
 from tests.bundles import compiled
 from tests.running import COMMITTED
 
@@ -16,7 +17,7 @@ from tests.running import COMMITTED
 class Squeamish(Classifier):
     judged = 0
 
-    def __call__(self, inputs: Pixels) -> Answers:
+    def __call__(self, inputs: Pixels) -> Outputs:
         if not inputs.any(axis=(1, 2, 3)).all():
             raise RuntimeError("a black picture")
         Squeamish.judged += len(inputs)
@@ -25,7 +26,7 @@ class Squeamish(Classifier):
 
 @pytest.fixture
 def batcher() -> Batcher:
-    made = Batcher(Squeamish(compiled(COMMITTED)), max_queue=2)
+    made = Batcher(Squeamish(compiled(COMMITTED)))
     Squeamish.judged = 0
     return made
 
@@ -34,29 +35,31 @@ def noise(count: int) -> Pixels:
     return np.random.default_rng(count).integers(1, 256, (count, 64, 64, 1), np.uint8)
 
 
-def run(batcher: Batcher, *asked: Pixels) -> list[Answered]:
-    async def ask_all() -> list[Any]:
-        return await asyncio.gather(*map(batcher, asked))
+def run(batcher: Batcher, *asked: Pixels) -> tuple[list[list[Outputs | Exception]], list[Timing]]:
+    timings = [Timing() for _ in asked]
 
-    return asyncio.run(ask_all())
+    async def ask_all() -> list[Any]:
+        return await asyncio.gather(*map(batcher, asked, timings))
+
+    return asyncio.run(ask_all()), timings
 
 
 def alone(batcher: Batcher, inputs: Pixels) -> list[Any]:
     return [batcher._here(inputs[row : row + 1]).probabilities for row in range(len(inputs))]
 
 
-def same(found: list[Answers | Exception], expected: list[Any]) -> bool:
-    rows = [row.probabilities for row in found if isinstance(row, Answers)]
+def same(found: list[Outputs | Exception], expected: list[Any]) -> bool:
+    rows = [row.probabilities for row in found if isinstance(row, Outputs)]
     return len(rows) == len(expected) and np.allclose(rows, expected, atol=1e-6)
 
 
 def test_every_picture_gets_its_own_answer_lone_or_among_many(batcher: Batcher) -> None:
     inputs = noise(2 * SLICE + 5)
     expected = alone(batcher, inputs)
-    together = run(batcher, inputs, *(inputs[row : row + 1] for row in range(len(inputs))))
-    assert same(together[0].rows, expected)
-    assert same([row for answered in together[1:] for row in answered.rows], expected)
-    assert all(answered.infer_seconds > 0 <= answered.queue_seconds for answered in together)
+    together, timings = run(batcher, inputs, *(inputs[row : row + 1] for row in range(len(inputs))))
+    assert same(together[0], expected)
+    assert same([row for rows in together[1:] for row in rows], expected)
+    assert all(timing.infer > 0 <= timing.queue for timing in timings)
 
 
 @pytest.mark.parametrize("lone", [True, False])
@@ -64,7 +67,7 @@ def test_a_poisoned_picture_fails_alone(batcher: Batcher, lone: bool) -> None:
     inputs = noise(SLICE + 3)
     inputs[7] = 0
     asked = [inputs[row : row + 1] for row in range(len(inputs))] if lone else [inputs]
-    rows = [row for answered in run(batcher, *asked) for row in answered.rows]
+    rows = [row for found in run(batcher, *asked)[0] for row in found]
     assert [index for index, row in enumerate(rows) if isinstance(row, RuntimeError)] == [7]
     sound = np.delete(inputs, 7, axis=0)
     assert same(rows, alone(batcher, sound))
@@ -72,11 +75,11 @@ def test_a_poisoned_picture_fails_alone(batcher: Batcher, lone: bool) -> None:
 
 def test_many_never_hold_up_a_lone_one(batcher: Batcher) -> None:
     async def ask() -> int:
-        many = asyncio.create_task(batcher(noise(40 * SLICE)))
+        many = asyncio.create_task(batcher(noise(40 * SLICE), Timing()))
         await asyncio.sleep(0)
         answered = 0
         while not many.done():
-            await batcher(noise(1))
+            await batcher(noise(1), Timing())
             answered += 1
         return answered
 
@@ -85,8 +88,8 @@ def test_many_never_hold_up_a_lone_one(batcher: Batcher) -> None:
 
 def test_no_slice_is_begun_for_a_caller_who_has_gone(batcher: Batcher) -> None:
     async def leave() -> None:
-        asked = asyncio.create_task(batcher(noise(40 * SLICE)))
-        lone = asyncio.create_task(batcher(noise(1)))
+        asked = asyncio.create_task(batcher(noise(40 * SLICE), Timing()))
+        lone = asyncio.create_task(batcher(noise(1), Timing()))
         await asyncio.sleep(0)
         asked.cancel()
         lone.cancel()
@@ -94,10 +97,3 @@ def test_no_slice_is_begun_for_a_caller_who_has_gone(batcher: Batcher) -> None:
 
     asyncio.run(leave())
     assert Squeamish.judged <= SLICE
-
-
-def test_no_more_places_are_given_than_there_are(batcher: Batcher) -> None:
-    with batcher.place(), batcher.place(), pytest.raises(QueueFull), batcher.place():
-        pass
-    with batcher.place():
-        assert batcher.places == 1

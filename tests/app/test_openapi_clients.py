@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from jsonschema import Draft202012Validator
 
-from app.api import tensors
+from app.api.v2 import wire
 from app.model import bundle
 from tests.running import COMMITTED, Server, serving
 
@@ -121,7 +121,7 @@ def test_a_generated_client_speaks_the_open_inference_protocol(service: Any) -> 
     version = bundle.read(COMMITTED).manifest.version
     told = ask("open_inference_protocol.v2_models_versions", service, name="mednist", version=version)
     assert told.parsed.versions == [version]
-    request = model("InferRequest").from_dict(tensors.EXAMPLE)
+    request = model("InferRequest").from_dict(wire.EXAMPLE)
     judged = ask("open_inference_protocol.v2_models_infer", service, name="mednist", body=request)
     assert (judged.parsed.id, judged.parsed.outputs[0].shape) == ("42", [1, 2])
     refused = ask("open_inference_protocol.v2_models", service, name="another")

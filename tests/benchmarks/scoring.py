@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 
 from app.imaging import decode, to_input
-from app.settings import usable_cores
+from app.limits import usable_cores
 from tests.benchmarks import stand
 from tests.benchmarks.processes import memory
 from tests.benchmarks.stand import CURRENT, links, own_classifier, seconds, table

@@ -14,7 +14,7 @@ from time import perf_counter
 import numpy as np
 
 from app.imaging import Pixels, decode, to_input
-from app.settings import usable_cores
+from app.limits import usable_cores
 from tests.benchmarks import load, stand
 from tests.benchmarks.load import form, percentile
 from tests.benchmarks.processes import memory

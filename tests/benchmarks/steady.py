@@ -14,8 +14,8 @@ from threading import Timer
 import numpy as np
 
 from app.imaging import Pixels, decode, to_input
+from app.limits import usable_cores
 from app.model import bundle
-from app.settings import usable_cores
 from tests.benchmarks import load, stand
 from tests.benchmarks.load import Reply, form, percentile
 from tests.benchmarks.processes import memory

@@ -3,20 +3,19 @@
 import logging
 import sys
 from contextlib import suppress
+from io import TextIOBase
 
 import structlog
 
 
-class Output:
+class Output(TextIOBase):
     """Standard output, without the lines it has no room for: a full disk under the log should cost no answer."""
 
-    def write(self, text: str) -> None:
+    def write(self, text: str) -> int:
         with suppress(OSError):
             sys.stdout.write(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
             sys.stdout.flush()
+        return len(text)
 
 
 def configure(level: str) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from app.model import checkpoint
 from app.model.bundle import Bundle
-from app.server import INTERRUPTED, SIGNALS, bind, leave_when_told, tidily
+from app.serving.server import INTERRUPTED, SIGNALS, bind, leave_when_told, tidily
 from app.settings import Settings, SettingsError
 
 FATAL = (2, 3)  # exit codes that another try would not change
@@ -24,7 +24,7 @@ PAUSE_SECONDS = 1.0  # before a worker that died is replaced
 log = structlog.get_logger()
 
 
-class Workers:
+class Supervisor:
     """Starts them, replaces those that die, and passes SIGTERM, SIGINT and SIGHUP on."""
 
     def __init__(self, settings: Settings, opened: Bundle) -> None:
@@ -40,7 +40,7 @@ class Workers:
             opened = checkpoint.compiled(self._opened, self._settings.cache)
         _prepare()
         for number in SIGNALS:
-            signal.signal(number, self._pass_on)
+            signal.signal(number, self._signal_all)
         with _scratch() as metrics, bind(self._settings.host, self._settings.port, shared=True) as held:
             self._settings = self._settings.model_copy(update={"port": held.getsockname()[1]})
             os.environ[COUNTERS] = metrics
@@ -53,10 +53,10 @@ class Workers:
         while self._processes:
             connection.wait([process.sentinel for process in self._processes])
             for process in [process for process in self._processes if process.exitcode is not None]:
-                self._code = max(self._code, self._bury(process))
+                self._code = max(self._code, self._on_exit(process))
         return self._code
 
-    def _bury(self, process: BaseProcess) -> int:
+    def _on_exit(self, process: BaseProcess) -> int:
         """What the death of `process` means: nothing more while leaving, the end of all, or another in its place."""
         from prometheus_client.multiprocess import mark_process_dead
 
@@ -66,7 +66,7 @@ class Workers:
         if self._leaving:
             return max(code, 0)
         if code in FATAL and process.name != REPLACEMENT:  # or the bundle went bad later, and the others still serve
-            self._pass_on(signal.SIGTERM)
+            self._signal_all(signal.SIGTERM)
             return code
         log.error("worker died", pid=process.pid, exit_code=code)
         time.sleep(PAUSE_SECONDS)
@@ -82,7 +82,7 @@ class Workers:
         self._processes.append(process)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
-    def _pass_on(self, number: int, frame: FrameType | None = None) -> None:
+    def _signal_all(self, number: int, frame: FrameType | None = None) -> None:
         self._leaving = self._leaving or number != signal.SIGHUP
         self._code = max(self._code, INTERRUPTED if number == signal.SIGINT else 0)
         for process in self._processes:
@@ -101,14 +101,14 @@ def _scratch() -> "tempfile.TemporaryDirectory[str]":
 def _prepare() -> None:
     """Import what the workers need and leave it alone: what nobody writes to is shared."""
     os.environ[COUNTERS] = ""  # Prometheus' client looks once, on import, whether there will be any
-    from app import worker  # noqa: F401
+    from app.serving import worker  # noqa: F401
 
     gc.collect()
     gc.freeze()
 
 
 def _work(settings: Settings, opened: Bundle | None) -> None:
-    from app import worker
+    from app.serving import worker
 
     leave_when_told()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

@@ -17,7 +17,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from app.protocol import Protocol
+from app.serving.http1 import Protocol
 from app.settings import Settings, SettingsError
 
 INTERRUPTED = 130

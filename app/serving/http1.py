@@ -2,11 +2,10 @@
 
 httptools is fast and llhttp below it strict (what smuggles requests is refused there), but neither limits anything.
 Here a request's head has a size and a deadline, and so has all that a body brings beside itself: chunk sizes,
-extensions, trailers. The body's own bytes and pace are the business of `app.api.limits`.
+extensions, trailers. The body's own bytes and pace are the business of `app.api.request`.
 """
 
 import asyncio
-import json
 from random import getrandbits
 
 import httptools
@@ -14,7 +13,8 @@ import structlog
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from app.api.errors import MEDIA_TYPE, ApiError, HeadTooLarge, Malformed, TooSlow, problem
+from app.api.errors import ApiError, HeadTooLarge, Malformed, Problem, TooSlow, refusal
+from app.api.request import MEDIA_TYPE
 from app.api.security import EVERYWHERE
 
 MAX_HEAD_BYTES = 32 * 1024  # request line and headers; nginx takes as much by default
@@ -51,7 +51,9 @@ class Protocol(HttpToolsProtocol):
         self._received += self._read
         try:
             self.parser.feed_data(data)
-            self._limit(self._received - self._body)
+            framing = self._received - self._body
+            if self._in_head or framing > MAX_FRAMING_BYTES:
+                self._limit(framing)
         except httptools.HttpParserUpgrade:
             return  # to another protocol: answered in this one, then closed, and what follows is not read
         except (httptools.HttpParserError, ApiError) as error:
@@ -66,14 +68,22 @@ class Protocol(HttpToolsProtocol):
         self._in_head, self._received, self._body = True, 0, 0
 
     def on_headers_complete(self) -> None:
+        """Refuse what llhttp lets pass: other versions, two hosts, a body that an upgrade would make it skip."""
         if self._received or self._read > MAX_HEAD_BYTES:
             self._limit_head(len(self.url) + sum(len(name) + len(value) for name, value in self.headers))
         if len(self.pipeline) == MAX_PIPELINED:
             raise Malformed("More requests wait on this connection than may wait.")
+        version, names = self.parser.get_http_version(), [name for name, _ in self.headers]
+        if version not in {"1.0", "1.1"}:
+            raise Malformed("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+        if version == "1.1" and names.count(b"host") != 1:
+            raise Malformed("The request does not have exactly one Host.")
         upgrade = self.parser.should_upgrade()
-        _check(self.parser.get_http_version(), [name for name, _ in self.headers], upgrade)
+        if upgrade and (b"content-length" in names or b"transfer-encoding" in names):
+            raise Malformed("A request with a body asks for another protocol; only HTTP/1.1 is spoken here.")
         self._in_head = False
-        self._arrived()
+        if self._due is not None:
+            self._arrived()
         super().on_headers_complete()
         if upgrade:
             self.cycle.keep_alive = False
@@ -86,7 +96,8 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
         if self.cycle.response_complete:
             self.cycle.more_body = False
-            self._arrived()
+            if self._due is not None:
+                self._arrived()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -117,7 +128,7 @@ class Protocol(HttpToolsProtocol):
 
     def _arrived(self) -> None:
         """What was due has come, unless it is the client that has answers to take."""
-        if self._due is not None and not self.flow.write_paused and not self.transport.is_closing():
+        if not self.flow.write_paused and not self.transport.is_closing():
             self._relax()
 
     def _relax(self) -> None:
@@ -145,7 +156,8 @@ class Protocol(HttpToolsProtocol):
         """Say why, where that cannot be taken for the answer to another request, and close."""
         if not self.transport.is_closing() and self._unanswered():
             request_id = f"{getrandbits(128):032x}"
-            content = json.dumps(problem(error, "/", request_id)).encode()
+            found = refusal(error)
+            content = Problem.of(found, "/", request_id).model_dump_json().encode()
             headers = [
                 *self.server_state.default_headers,
                 (b"content-type", MEDIA_TYPE.encode()),
@@ -154,9 +166,9 @@ class Protocol(HttpToolsProtocol):
                 (b"x-request-id", request_id.encode()),
                 *EVERYWHERE,
             ]
-            head = STATUS_LINE[error.status] + b"".join([b"%b: %b\r\n" % header for header in headers])
+            head = STATUS_LINE[found.status] + b"".join([b"%b: %b\r\n" % header for header in headers])
             self.transport.write(head + b"\r\n" + content)
-            log.info("request", id=request_id, method="OTHER", route="unknown", status=error.status)
+            log.info("request", id=request_id, method="OTHER", route="unknown", status=found.status)
         self._abandon()
         self.transport.close()
         self._expect(UNREAD_SECONDS)
@@ -174,13 +186,3 @@ class Protocol(HttpToolsProtocol):
         if self._in_head:
             return self.cycle.response_complete
         return self.cycle.more_body and not self.cycle.response_started and not self.pipeline
-
-
-def _check(version: str, names: list[bytes], upgrade: bool) -> None:
-    """What llhttp lets pass: other versions, a request for two hosts, a body that an upgrade would make it skip."""
-    if version not in {"1.0", "1.1"}:
-        raise Malformed("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
-    if version == "1.1" and names.count(b"host") != 1:
-        raise Malformed("The request does not have exactly one Host.")
-    if upgrade and (b"content-length" in names or b"transfer-encoding" in names):
-        raise Malformed("A request with a body asks for another protocol; only HTTP/1.1 is spoken here.")

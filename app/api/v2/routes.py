@@ -6,17 +6,15 @@ from typing import Any
 from anyio import to_thread
 from fastapi import Request, Response
 
-from app.api import model_tensors, tensors
 from app.api.errors import ApiError, Busy, NoModel
-from app.api.limits import Visit
-from app.api.model_tensors import Answer
-from app.api.protocol_schemas import InferResponse, Live, ModelMetadata, ModelReady, Ready, ServerMetadata
-from app.api.refusals import PICTURE, protocol_errors
-from app.api.routing import JudgingRoute, Router
-from app.api.schemas import BINARY
-from app.api.service import Service, service_of
+from app.api.openapi import BINARY, PICTURE, Router, protocol_errors
+from app.api.request import RequestContext
+from app.api.service import JudgingRoute, Service, service_of
+from app.api.v2 import tensors, wire
+from app.api.v2.schemas import InferResponse, Live, ModelMetadata, ModelReady, Ready, ServerMetadata
 from app.imaging import PictureError, Pixels
 from app.model.manifest import Manifest
+from app.model.prediction import Prediction
 
 MODEL = "/v2/models/{name}"
 VERSION = MODEL + "/versions/{version}"
@@ -25,13 +23,13 @@ INFER: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}, "example": tensors.EXAMPLE},
+            "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}, "example": wire.EXAMPLE},
             "application/octet-stream": BINARY,
         },
     }
 }
 INFERRED: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": BINARY}}}
-Route = Callable[[Request], Awaitable[object]]
+Route = Callable[..., Awaitable[object]]
 
 
 def _parameters(**examples: str) -> dict[str, Any]:
@@ -97,8 +95,8 @@ async def model(request: Request) -> dict[str, object]:
         "name": manifest.name,
         "versions": [manifest.version],
         "platform": "keras_v3",
-        "inputs": model_tensors.inputs(manifest),
-        "outputs": model_tensors.outputs(manifest),
+        "inputs": tensors.inputs(manifest),
+        "outputs": tensors.outputs(manifest),
     }
 
 
@@ -110,28 +108,26 @@ async def model(request: Request) -> dict[str, object]:
     responses=INFERRED | UNKNOWN | protocol_errors(*PICTURE),
     body=INFER,
 )
-async def infer(request: Request) -> Response:
-    service, _ = service_of(request), _manifest(request)  # another model is refused before the body is read
-    async with service.visit(request) as visit:
-        body = await visit.body(service.limits.max_request_bytes)
-        header_length, most = request.headers.get(tensors.HEADER_LENGTH), service.limits.max_batch_files
-        asked, elements = await to_thread.run_sync(tensors.read, body, header_length, most)
-        manifest = _manifest(request)  # another bundle may have taken over
-        model_tensors.check(asked.input, manifest)
-        wanted = model_tensors.wanted(asked, manifest)
-        answers = await _judged(service, elements, visit)
-    service.metrics.timed(visit.timing)
+async def infer(context: RequestContext) -> Response:
+    service, _ = service_of(context), _manifest(context)  # another model is refused before the body is read
+    body = await context.receive_body(context.limits.max_request_bytes)
+    header_length, most = context.headers.get(wire.HEADER_LENGTH), context.limits.max_batch_files
+    asked, elements = await to_thread.run_sync(wire.read, body, header_length, most)
+    manifest = _manifest(context)  # another bundle may have taken over
+    tensors.check(asked.input, manifest)
+    wanted = tensors.wanted(asked, manifest)
+    predictions = await _judge(service, elements, context)
     head = {"model_name": manifest.name, "model_version": manifest.version}
     named = head if asked.id is None else head | {"id": asked.id}
-    content, headers = tensors.write(named, model_tensors.told(asked, wanted, answers))
-    return Response(content, headers=headers | {"Server-Timing": visit.timing.header()})
+    content, headers = wire.write(named, tensors.write_outputs(asked, wanted, predictions))
+    return Response(content, headers=headers)
 
 
 def _manifest(request: Request) -> Manifest:
     """That of the bundle in use, if it is what the path names. Raises NoModel."""
     manifest, named = service_of(request).bundle.manifest, request.path_params
     if (manifest.name, manifest.version) != (named["name"], named.get("version", manifest.version)):
-        raise NoModel("There is no such model here.")
+        raise NoModel
     return manifest
 
 
@@ -140,20 +136,19 @@ def _check_staying(request: Request) -> None:
         raise Busy("The service is leaving.")
 
 
-async def _judged(service: Service, elements: list[bytes] | Pixels, visit: Visit) -> list[Answer]:
-    """The predictions, in order. Raises QueueFull and what is wrong with the first bad picture."""
+async def _judge(service: Service, elements: list[bytes] | Pixels, context: RequestContext) -> list[Prediction]:
+    """The predictions, in order. Raises what is wrong with the first bad picture."""
     if isinstance(elements, list):
-        judged = await service.predict_all(elements, visit)
+        found = await service.predict_all(elements, context)
     else:
-        judged = await service.predict_pixels(
-            elements.reshape(-1, service.batcher.size, service.batcher.size, 1), visit
-        )
-    return [_sound(index, answer) for index, answer in enumerate(judged)]
+        size = service.batcher.size
+        found = await service.predict_pixels(elements.reshape(-1, size, size, 1), context)
+    return [_sound(index, one) for index, one in enumerate(found)]
 
 
-def _sound(index: int, answer: Answer | Exception) -> Answer:
-    if isinstance(answer, PictureError | ApiError):
-        raise type(answer)(f"Picture {index}: {answer}") from answer
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+def _sound(index: int, found: Prediction | Exception) -> Prediction:
+    if isinstance(found, PictureError | ApiError):
+        raise type(found)(f"Picture {index}: {found}") from found
+    if isinstance(found, Exception):
+        raise found
+    return found

@@ -4,11 +4,11 @@ import asyncio
 import socket
 import sys
 
-from app import logs
 from app.main import create_app
 from app.model import bundle, checkpoint
 from app.model.bundle import Bundle, BundleError
-from app.server import INTERRUPTED, Server, bind, tidily
+from app.serving import logs
+from app.serving.server import INTERRUPTED, Server, bind, tidily
 from app.settings import Settings
 
 BAD_BUNDLE = 3

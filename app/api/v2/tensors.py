@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from app.api.errors import Malformed
-from app.api.tensors import InferInput, InferOutput, InferRequest
+from app.api.v2.wire import InferInput, InferOutput, InferRequest
 from app.model.manifest import Manifest
+from app.model.prediction import Prediction
 
-Answer = dict[str, Any]
 Array = npt.NDArray[Any]
 Described = dict[str, object]
 
@@ -54,21 +54,27 @@ def wanted(asked: InferRequest, manifest: Manifest) -> list[InferOutput]:
     return asked.outputs or [InferOutput(name=name) for name in known]
 
 
-def told(asked: InferRequest, chosen: list[InferOutput], answers: list[Answer]) -> Iterator[tuple[str, Array, bool]]:
+def write_outputs(
+    asked: InferRequest, chosen: list[InferOutput], predictions: list[Prediction]
+) -> Iterator[tuple[str, Array, bool]]:
     """Of each chosen output its name, its values, and whether they go behind the JSON."""
     for output in chosen:
         binary = output.parameters.binary_data
-        yield output.name, _values(output, answers), asked.parameters.binary_data_output if binary is None else binary
+        yield (
+            output.name,
+            _values(output, predictions),
+            asked.parameters.binary_data_output if binary is None else binary,
+        )
 
 
 def _described(name: str, datatype: str, *shape: int) -> Described:
     return {"name": name, "datatype": datatype, "shape": [-1, *shape]}
 
 
-def _values(output: InferOutput, answers: list[Answer]) -> Array:
+def _values(output: InferOutput, predictions: list[Prediction]) -> Array:
     if output.parameters.classification:
-        return np.array([_classification(answer, output.parameters.classification) for answer in answers])
-    values = [answer[output.name] for answer in answers]
+        return np.array([_classification(prediction, output.parameters.classification) for prediction in predictions])
+    values = [getattr(prediction, output.name) for prediction in predictions]
     match output.name:
         case "probabilities":
             return np.array([list(probabilities.values()) for probabilities in values], np.float32)
@@ -80,8 +86,8 @@ def _values(output: InferOutput, answers: list[Answer]) -> Array:
             return np.array([label or "" for label in values])
 
 
-def _classification(answer: Answer, count: int) -> list[str]:
+def _classification(prediction: Prediction, count: int) -> list[str]:
     """The most probable classes as Triton writes them, "value:index:label"."""
-    indexed = [(value, index, label) for index, (label, value) in enumerate(answer["probabilities"].items())]
+    indexed = [(value, index, label) for index, (label, value) in enumerate(prediction.probabilities.items())]
     best = sorted(indexed, key=lambda entry: -entry[0])[:count]
     return [f"{value:f}:{index}:{label}" for value, index, label in best]

@@ -94,11 +94,3 @@ class InferResponse(BaseModel):
     model_version: str
     id: str | None = None
     outputs: list[ResponseOutput]
-
-
-class InferError(BaseModel):
-    """A refusal."""
-
-    model_config = _example({"error": "There is no such model here."})
-
-    error: str

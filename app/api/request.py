@@ -1,0 +1,199 @@
+"""One request, from its head to its answer: what it may take of the service, and what it took."""
+
+import asyncio
+from contextvars import ContextVar
+from dataclasses import astuple, dataclass
+from math import isfinite
+from random import getrandbits
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from app.api import errors
+from app.api.errors import InferError, Problem, Refusal
+from app.imaging import PictureError
+from app.limits import Capacity, Limits
+
+MEDIA_TYPE = "application/problem+json"
+GRACE_SECONDS = 2.0  # before a body has to keep its pace: handshakes, slow starts, a lost packet
+BYTES_PER_SECOND = 4096  # the slowest mobile networks do more, and 64 KiB at this pace outlast the default deadline
+SHORT_BYTES = 64 * 1024  # of a refused body are read past, so that the connection can be kept
+MAX_ID = 128
+
+
+@dataclass(slots=True)
+class Timing:
+    """Seconds spent in each stage."""
+
+    read: float = 0.0
+    decode: float = 0.0
+    queue: float = 0.0
+    infer: float = 0.0
+
+    def cover(self, other: "Timing") -> None:
+        """Whatever was longer, for what goes on at the same time."""
+        self.read, self.decode, self.queue, self.infer = map(max, astuple(self), astuple(other))
+
+    def header(self) -> bytes:
+        stages = self.decode * 1e3, self.queue * 1e3, self.infer * 1e3
+        return b"decode;dur=%.2f, queue;dur=%.2f, infer;dur=%.2f" % stages
+
+
+class RequestContext(Request):
+    """A request with its id, its timing and what became of it.
+
+    As an async context manager it is one that is judged: it gives back what it holds once the answer is there, past its
+    deadline it ends as TooSlow or DeadlinePassed, and as ClientDisconnect when the caller hangs up.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, limits: Limits, capacity: Capacity) -> None:
+        super().__init__(scope, receive)
+        given = self.headers.get("x-request-id")
+        self.id = given if given and _is_plain(given) else f"{getrandbits(128):032x}"  # uuid4 asks the system each time
+        self.timing, self.started = Timing(), monotonic()
+        self.model_version: str | None = None  # of the bundle that judges it
+        self.turned_away: str | None = None  # the route, where it never came to it
+        self.refusal: Refusal | None = None
+        self.limits, self._capacity = limits, capacity
+        self._bytes = self._places = 0  # held
+        self._watcher: asyncio.Task[None] | None = None
+        self._complete = self._gone = False
+
+    async def __aenter__(self) -> Self:
+        given = self.headers.get("x-request-timeout")
+        ours = self.limits.request_timeout_seconds
+        self._due = self.started + (ours if given is None else min(ours, _seconds(given)))
+        self._timeout = asyncio.timeout_at(self._pace(0))
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._capacity.bytes -= self._bytes
+        self._capacity.requests -= self._places
+        if self._watcher is not None:
+            self._watcher.cancel()
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError as late:
+            raise self._reason() from late
+
+    async def receive_body(self, max_bytes: int) -> bytes:
+        """The whole body, and a place with it: refused unread when it declares too much, cut off when it sends too much
+        or too slowly. Raises TooLarge, Busy, Encoded or Malformed.
+        """
+        if self.headers.get("content-encoding", "identity") != "identity":
+            raise errors.Encoded("The body is encoded; send the picture's own bytes.")
+        declared = self.headers.get("content-length", "0")
+        if not declared.isascii() or not declared.isdecimal():
+            raise errors.Malformed("The Content-Length is not a number.")
+        self._check(int(declared), int(declared), max_bytes)
+        body, more = bytearray(), True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            part, more = message["body"], message["more_body"]
+            body += part
+            self._check(len(body), len(part), max_bytes)
+            self._capacity.bytes += len(part)
+            self._bytes += len(part)
+            self._timeout.reschedule(self._pace(len(body)) if more else self._due)
+        self._complete = True
+        self.timing.read = monotonic() - self.started
+        if self._capacity.is_full:
+            raise errors.Busy
+        self._capacity.requests += 1
+        self._places = 1
+        return bytes(body)
+
+    @property
+    def route(self) -> str | None:
+        """The template of its path, so that no stranger's text is repeated; None where there is no such route."""
+        return self.turned_away or getattr(self.scope.get("route"), "path", None)
+
+    def is_over(self) -> bool:
+        """Whether nobody waits for the answer any more; any thread may ask."""
+        return self._gone or monotonic() > self._due
+
+    def watch(self) -> None:
+        """End when the caller hangs up, from here on; for what takes longer than looking for that does."""
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch())
+
+    def refuse(self, error: Exception) -> Response:
+        """The answer that says why there is none."""
+        self.refusal = found = errors.refusal(error)
+        headers = dict(found.headers)
+        if found.unread and not self._is_short():
+            headers |= errors.CLOSE  # the body is not wanted, and too long to read past
+        v2 = in_protocol_v2(self.scope["path"])
+        content = InferError(error=found.sentence) if v2 else self.problem(error)
+        return Response(content.model_dump_json(), found.status, headers, "application/json" if v2 else MEDIA_TYPE)
+
+    def problem(self, error: Exception) -> Problem:
+        """What `error` is to the caller."""
+        return Problem.of(errors.refusal(error), self.route or "/", self.id)
+
+    def _check(self, size: int, more: int, max_bytes: int) -> None:
+        if size > max_bytes:
+            raise errors.TooLarge(f"The body has more than {max_bytes:,} bytes.")
+        if self._capacity.bytes + more > self._capacity.max_bytes:
+            raise errors.Busy("The service holds as many bytes as it may; try again shortly.")
+
+    def _pace(self, received: int) -> float:
+        """When the next part of the body is due, given how much has come."""
+        return min(self._due, self.started + GRACE_SECONDS + received / BYTES_PER_SECOND)
+
+    async def _watch(self) -> None:
+        """Nothing else arrives after the body."""
+        await self.receive()
+        self._gone = True
+        self._timeout.reschedule(0)
+
+    def _reason(self) -> Exception:
+        if self._gone:
+            return ClientDisconnect()
+        return errors.DeadlinePassed() if self._complete else errors.TooSlow()
+
+    def _is_short(self) -> bool:
+        length = self.headers.get("content-length", "")
+        return length.isdecimal() and int(length) <= SHORT_BYTES
+
+
+CURRENT: ContextVar[RequestContext] = ContextVar("request")  # of this task, from the middleware down to the routes
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error with its refusal."""
+    for kind in (errors.ApiError, PictureError, HTTPException, ClientDisconnect, Exception):
+        app.add_exception_handler(kind, _refuse)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    return CURRENT.get().refuse(error)
+
+
+def in_protocol_v2(path: str) -> bool:
+    """Whether errors have the shape of the Open Inference Protocol there."""
+    return f"{path}/".startswith("/v2/")
+
+
+def _seconds(given: str) -> float:
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0
+    if not isfinite(seconds) or seconds <= 0:
+        raise errors.Malformed("The X-Request-Timeout is not a number of seconds.")
+    return seconds
+
+
+def _is_plain(word: str) -> bool:
+    return word.isascii() and word.replace("-", "").replace("_", "").isalnum() and len(word) <= MAX_ID

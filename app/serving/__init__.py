@@ -1,0 +1,1 @@
+"""Processes, addresses and the wire: uvicorn, and what becomes of it."""

@@ -72,9 +72,9 @@ def serve(
 
         raise typer.Exit(Supervisor(chosen, opened).run())
     with bind(chosen.host, chosen.port) as address:
-        from app.serving.worker import work
+        from app.serving import worker
 
-        raise typer.Exit(work(address, chosen, opened))
+        raise typer.Exit(worker.serve(address, chosen, opened))
 
 
 @cli.command()

@@ -25,13 +25,13 @@ from app.model.classifier import Classifier
 from app.settings import Settings
 
 JUDGING = {route.path for part in (predict, v2) for route in part.router.routes if "POST" in route.methods}
-BODIES = 2  # largest requests whose bodies may be held at a time
+BODIES_HELD = 2  # largest requests whose bodies may be held at a time
 
 
 def create_app(settings: Settings, opened: Bundle) -> FastAPI:
     """The service on a bundle with its compiled model. Raises BundleError at start where that cannot be trusted."""
     series = metrics.Metrics()
-    capacity = Capacity(settings.max_queue, BODIES * settings.max_request_bytes)
+    capacity = Capacity(settings.max_queue, BODIES_HELD * settings.max_request_bytes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -41,7 +41,7 @@ def create_app(settings: Settings, opened: Bundle) -> FastAPI:
         _try(decoders, opened)
         app.state.service = service = Service(batcher, Decoding(decoders, settings, settings.cores), series)
         app.state.reload = Reload(service, settings.bundle, settings.cache)
-        series.serves(None, opened.manifest)
+        series.set_model(None, opened.manifest)
         following = asyncio.create_task(app.state.reload.run())
         yield
         following.cancel()

@@ -14,7 +14,7 @@ from app.limits import Limits, usable_cores
 from app.model.checkpoint import default_cache
 
 PREFIX = "BODYREGION_"
-MOST_WORKERS = 4  # unless asked for more
+MAX_DEFAULT_WORKERS = 4  # unless asked for more
 
 # What Kubernetes puts into a pod's environment for services whose name begins like ours.
 SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$")
@@ -33,7 +33,7 @@ class Settings(BaseSettings, Limits):
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
-    workers: int = Field(default_factory=lambda: min(usable_cores(), MOST_WORKERS), ge=1)
+    workers: int = Field(default_factory=lambda: min(usable_cores(), MAX_DEFAULT_WORKERS), ge=1)
     bundle: Path = Path("model_artifacts/current")
     cache: Path | None = Field(default_factory=default_cache)
     drain_seconds: float = Field(10, ge=0)

@@ -1,8 +1,9 @@
 """What every request leaves behind: an id, one log line, its counts and durations."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from math import nan
 from time import monotonic
 from typing import Literal
@@ -22,8 +23,8 @@ from app.model.prediction import Prediction
 from app.model.reference import reference
 
 PREFIX = "bodyregion_"
-CONFIDENCE = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1)
-SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1, 5)
+CONFIDENCE_BUCKETS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1)
+SECONDS_BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1, 5)
 Mode = Literal["livesum", "livemostrecent"]  # how the gauges of all workers become one
 
 EXPOSITION = {
@@ -40,22 +41,29 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self.requests = self._counter("http_requests", "Requests answered.", "method", "route", "status")
-        self.duration = self._histogram("http_request_duration_seconds", "Whole request.", SECONDS, "route")
-        stage = self._histogram("stage_duration_seconds", "Parts of a prediction.", SECONDS, "stage")
+        durations = self._histogram("http_request_duration_seconds", "Whole request.", SECONDS_BUCKETS, "route")
+        self.duration = lru_cache(durations.labels)
+        stage = self._histogram("stage_duration_seconds", "Parts of a prediction.", SECONDS_BUCKETS, "stage")
         self.stages = {field.name: stage.labels(field.name) for field in fields(Timing)}
         self.rejections = self._counter("rejections", "Requests refused or given up.", "reason")
         self.predictions = self._counter("predictions", "Pictures judged; none: refused as a stranger.", "label")
         self.acceptance = self._counter("acceptance", "Pictures by whether they were accepted.", "accepted")
-        self.confidence = self._histogram("confidence", "Highest probability of a picture.", CONFIDENCE)
+        self.confidence = self._histogram("confidence", "Highest probability of a picture.", CONFIDENCE_BUCKETS)
         self.queue_depth = self._gauge("queue_depth", "Requests between body and answer.")
         self.model_info = self._gauge("model_info", "Workers that serve this bundle.", "name", "version")
         self.reloads = self._counter("model_reloads", "Changes of bundle while serving.", "result")
         for result in ("done", "refused"):  # from zero on, or a first one would be no increase
-            self.reloads.labels(result)
+            self.reloads(result)
         last: Mode = "livemostrecent"  # of the workers, when they change over one after another
-        self.class_share = self._gauge("reference_class_share", "Of the bundle's own test split.", "label", mode=last)
-        self.accepted = self._gauge("reference_acceptance", "Share of the bundle's own test split.", mode=last)
-        self.certainty = self._gauge("reference_confidence", "Mean over the bundle's own test split.", mode=last)
+        self.expected_shares = self._gauge(
+            "reference_class_share", "Of the bundle's own test split.", "label", mode=last
+        )
+        self.expected_acceptance = self._gauge(
+            "reference_acceptance", "Share of the bundle's own test split.", mode=last
+        )
+        self.expected_confidence = self._gauge(
+            "reference_confidence", "Mean over the bundle's own test split.", mode=last
+        )
 
     def exposition(self) -> bytes:
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
@@ -64,32 +72,33 @@ class Metrics:
         MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
         return generate_latest(everyone)
 
-    def timed(self, timing: Timing) -> None:
+    def observe_stages(self, timing: Timing) -> None:
         for name, stage in self.stages.items():
             stage.observe(getattr(timing, name))
 
-    def judged(self, prediction: Prediction) -> None:
-        self.predictions.labels(prediction.label or "none").inc()
-        self.acceptance.labels(str(prediction.accepted).lower()).inc()
+    def count(self, prediction: Prediction) -> None:
+        self.predictions(prediction.label or "none").inc()
+        self.acceptance(str(prediction.accepted).lower()).inc()
         self.confidence.observe(prediction.confidence)
 
-    def serves(self, old: Manifest | None, new: Manifest) -> None:
+    def set_model(self, old: Manifest | None, new: Manifest) -> None:
         if old:
             self.model_info.labels(old.name, old.version).set(0)
         self.model_info.labels(new.name, new.version).set(1)
-        self._expects(old, new)
+        self._set_reference(old, new)
 
-    def _expects(self, old: Manifest | None, new: Manifest) -> None:
+    def _set_reference(self, old: Manifest | None, new: Manifest) -> None:
         """What the new bundle's test split gave; not a number where that is not known."""
         found = reference(new)
         shares = dict.fromkeys(old.classes, 0.0) if old else {}
         for label, share in (shares | (found.class_share if found else {})).items():
-            self.class_share.labels(label).set(share)
-        self.accepted.set(nan if found is None or found.accepted is None else found.accepted)
-        self.certainty.set(found.confidence if found else nan)
+            self.expected_shares.labels(label).set(share)
+        self.expected_acceptance.set(nan if found is None or found.accepted is None else found.accepted)
+        self.expected_confidence.set(found.confidence if found else nan)
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(PREFIX + name, text, labels, registry=self._registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Callable[..., Counter]:
+        """The series of given labels, which Prometheus' client takes longer to find than to count in."""
+        return lru_cache(Counter(PREFIX + name, text, labels, registry=self._registry).labels)
 
     def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(PREFIX + name, text, labels, buckets=buckets, registry=self._registry)
@@ -132,12 +141,12 @@ class RequestLog:
         seconds = monotonic() - context.started
         route = context.route or "unknown"
         method = context.method if route != "unknown" else "OTHER"
-        self.metrics.requests.labels(method, route, status).inc()
-        self.metrics.duration.labels(route).observe(seconds)
+        self.metrics.requests(method, route, status).inc()
+        self.metrics.duration(route).observe(seconds)
         self.metrics.queue_depth.set(self.capacity.requests)
         reason = context.refusal.reason if context.refusal else ""
         if reason and not security.is_open(context.scope["path"]):  # a probe is told, not refused
-            self.metrics.rejections.labels(reason).inc()
+            self.metrics.rejections(reason).inc()
         say = log.debug if context.turned_away else log.info  # a line for each would make refusing dear
         say("request", id=context.id, method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
 

@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 from app.api.errors import EXAMPLE_ID, REFUSALS, InferError, Problem
 from app.api.request import MEDIA_TYPE
 
-REFERENCE = "#/components/schemas/{model}"
+SCHEMA_REFERENCE = "#/components/schemas/{model}"
 FILE = {"type": "string", "format": "binary"}
 BINARY = {"schema": FILE}
 PNG = {"image/png": BINARY}
@@ -38,7 +38,7 @@ REQUEST_ID = {  # where there are several kinds of body, openapi-python-client n
     "description": "Echoed, and written to the log, where it is a plain word.",
     "example": "ward-7",
 }
-PICTURE = (400, 408, 413, 415, 422, 503, 504)  # what a route that takes pictures may answer
+PICTURE_REFUSALS = (400, 408, 413, 415, 422, 503, 504)  # what a route that takes pictures may answer
 BY_STATUS = {refusal.status: refusal for refusal in reversed(REFUSALS.values())}  # the first of each
 
 Responses = dict[int | str, dict[str, Any]]
@@ -66,14 +66,14 @@ def protocol_errors(*statuses: int) -> Responses:
 
 
 def _response(status: int, media_type: str, model: str, example: dict[str, Any]) -> dict[str, Any]:
-    schema = {"$ref": REFERENCE.format(model=model)}
+    schema = {"$ref": SCHEMA_REFERENCE.format(model=model)}
     return {"description": BY_STATUS[status].summary, "content": {media_type: {"schema": schema, "example": example}}}
 
 
 def install(app: FastAPI, *bodies: type[BaseModel]) -> None:
     """Describe the refusals, and `bodies` that FastAPI does not parse. The routes must be there already."""
     shapes: list[type[BaseModel]] = [*bodies, InferError, Problem]
-    described = models_json_schema([(shape, "validation") for shape in shapes], ref_template=REFERENCE)
+    described = models_json_schema([(shape, "validation") for shape in shapes], ref_template=SCHEMA_REFERENCE)
     document = app.openapi()
     document["components"]["schemas"] |= described[1]["$defs"]
     for operation in (operation for path in document["paths"].values() for operation in path.values()):

@@ -9,29 +9,29 @@ from starlette.concurrency import run_in_threadpool
 from app.api import uploads
 from app.api.errors import EXAMPLE as PROBLEM
 from app.api.errors import NoPicture, Problem
-from app.api.openapi import MANY_PICTURES, ONE_PICTURE, PICTURE, PNG, Router, problems
+from app.api.openapi import MANY_PICTURES, ONE_PICTURE, PICTURE_REFUSALS, PNG, Router, problems
 from app.api.request import RequestContext
 from app.api.service import JudgingRoute, service_of
 from app.imaging.preview import overlay
 from app.model.prediction import EXAMPLE, Dicom, ModelRef, Prediction
 
 JSON = "application/json"
-WHICH = "Of a picture with several: the middle one, or all, averaged and each."
+FRAMES_DESCRIPTION = "Of a picture with several: the middle one, or all, averaged and each."
 FRAMES = {
     "name": "frames",
     "in": "query",
     "required": False,
-    "description": WHICH,
+    "description": FRAMES_DESCRIPTION,
     "schema": {
         "enum": ["middle", "all"],
         "type": "string",
-        "description": WHICH,
+        "description": FRAMES_DESCRIPTION,
         "default": "middle",
         "title": "Frames",
     },
 }
 
-router = Router(tags=["prediction"], responses=problems(*PICTURE), route_class=JudgingRoute)
+router = Router(tags=["prediction"], responses=problems(*PICTURE_REFUSALS), route_class=JudgingRoute)
 
 
 class Explanation(Prediction):

@@ -13,7 +13,7 @@ from app.model.batching import Batcher
 from app.model.bundle import BundleError
 from app.model.classifier import Classifier
 
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 
 State = tuple[Path, list[tuple[str, int, int, int]]]  # a folder, and name, inode, size and time of every file in it
 
@@ -39,12 +39,12 @@ class Reload:
     async def run(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), LOOK_SECONDS)
+                await asyncio.wait_for(self._asked.wait(), POLL_SECONDS)
             self._asked.clear()
             with suppress(OSError):  # it cannot be looked at now: no descriptor is free, or its file server is away
-                await self._look()
+                await self._poll()
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         state = await asyncio.to_thread(_state, self._path)
         if state != self._seen:
             self._seen = state
@@ -55,14 +55,14 @@ class Reload:
         try:
             batcher = await asyncio.to_thread(self._open, state[0])
         except Exception as error:  # whatever is wrong with the new one, the old one goes on
-            metrics.reloads.labels("refused").inc()
+            metrics.reloads("refused").inc()
             reason = str(error) if isinstance(error, BundleError) else type(error).__name__
             log.warning("bundle refused", reason=reason, serving=old.bundle.title)
             return
         self._seen = self._taken = state  # also where `now` was called meanwhile
         self._service.batcher = batcher
-        metrics.reloads.labels("done").inc()
-        metrics.serves(old.bundle.manifest, batcher.bundle.manifest)
+        metrics.reloads("done").inc()
+        metrics.set_model(old.bundle.manifest, batcher.bundle.manifest)
         log.info("bundle taken over", bundle=batcher.bundle.title, before=old.bundle.title)
 
     def _open(self, folder: Path) -> Batcher:

@@ -21,9 +21,9 @@ from app.limits import Capacity, Limits
 
 MEDIA_TYPE = "application/problem+json"
 GRACE_SECONDS = 2.0  # before a body has to keep its pace: handshakes, slow starts, a lost packet
-BYTES_PER_SECOND = 4096  # the slowest mobile networks do more, and 64 KiB at this pace outlast the default deadline
-SHORT_BYTES = 64 * 1024  # of a refused body are read past, so that the connection can be kept
-MAX_ID = 128
+MIN_BYTES_PER_SECOND = 4096  # the slowest mobile networks do more, and 64 KiB at this pace outlast the default deadline
+READ_PAST_BYTES = 64 * 1024  # of a refused body are read past, so that the connection can be kept
+MAX_ID_LENGTH = 128
 
 
 @dataclass(slots=True)
@@ -149,7 +149,7 @@ class RequestContext(Request):
 
     def _pace(self, received: int) -> float:
         """When the next part of the body is due, given how much has come."""
-        return min(self._due, self.started + GRACE_SECONDS + received / BYTES_PER_SECOND)
+        return min(self._due, self.started + GRACE_SECONDS + received / MIN_BYTES_PER_SECOND)
 
     async def _watch(self) -> None:
         """Nothing else arrives after the body."""
@@ -164,7 +164,7 @@ class RequestContext(Request):
 
     def _is_short(self) -> bool:
         length = self.headers.get("content-length", "")
-        return length.isdecimal() and int(length) <= SHORT_BYTES
+        return length.isdecimal() and int(length) <= READ_PAST_BYTES
 
 
 CURRENT: ContextVar[RequestContext] = ContextVar("request")  # of this task, from the middleware down to the routes
@@ -196,4 +196,4 @@ def _seconds(given: str) -> float:
 
 
 def _is_plain(word: str) -> bool:
-    return word.isascii() and word.replace("-", "").replace("_", "").isalnum() and len(word) <= MAX_ID
+    return word.isascii() and word.replace("-", "").replace("_", "").isalnum() and len(word) <= MAX_ID_LENGTH

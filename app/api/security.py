@@ -16,8 +16,8 @@ from app.api.request import CURRENT, in_protocol_v2
 
 HEADER = "X-API-Key"
 PAGE, DOCS, ASSETS = "/", "/docs", "/web/"  # for people, and what both pages are made of
-OPEN = {PAGE, "/health", "/livez", "/readyz", DOCS, "/openapi.json"}  # the probes too, and what /docs reads
-OPEN_BELOW = (ASSETS, "/v2/health/")
+OPEN_PATHS = {PAGE, "/health", "/livez", "/readyz", DOCS, "/openapi.json"}  # the probes too, and what /docs reads
+OPEN_PREFIXES = (ASSETS, "/v2/health/")
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -31,8 +31,8 @@ def _headers(cache: str, policy: str) -> Headers:
     ]
 
 
-EVERYWHERE = _headers("no-store", "")
-ON_PAGES = _headers(  # which may be kept, if asked about each time; pictures are shown from memory
+ANSWER_HEADERS = _headers("no-store", "")
+PAGE_HEADERS = _headers(  # which may be kept, if asked about each time; pictures are shown from memory
     "no-cache",
     "; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'"
     "; base-uri 'none'; form-action 'none'",
@@ -42,7 +42,7 @@ ON_PAGES = _headers(  # which may be kept, if asked about each time; pictures ar
 @lru_cache  # it is asked for every answer
 def headers(path: str) -> Headers:
     """What an answer from `path` tells a browser, whatever else it says."""
-    return ON_PAGES if path in (PAGE, DOCS) or path.startswith(ASSETS) else EVERYWHERE
+    return PAGE_HEADERS if path in (PAGE, DOCS) or path.startswith(ASSETS) else ANSWER_HEADERS
 
 
 def install(app: FastAPI, keys: Sequence[SecretStr], origins: Sequence[str]) -> None:
@@ -80,7 +80,7 @@ class ApiKeys:
 
 def is_open(path: str) -> bool:
     """Whether `path` is for everybody: probes and pages."""
-    return path in OPEN or path.startswith(OPEN_BELOW)
+    return path in OPEN_PATHS or path.startswith(OPEN_PREFIXES)
 
 
 def _document(app: FastAPI) -> None:

@@ -27,7 +27,7 @@ from app.model.bundle import Bundle
 from app.model.classifier import Floats, Outputs, joined
 from app.model.prediction import Prediction
 
-TOGETHER, TOGETHER_BYTES = 64, 2**20  # most files and bytes of a batch that go to a decoder in one go
+PART_FILES, PART_BYTES = 64, 2**20  # most files and bytes of a batch that go to a decoder in one go
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class Service:
         outputs = await batcher(np.stack([pixels for pixels, _ in seen]), context.timing)
         together = joined([_sound(each) for each in outputs])
         found = prediction.predict_frames(batcher.bundle.manifest, together, seen[len(seen) // 2][1])
-        self.metrics.judged(found)
+        self.metrics.count(found)
         return found
 
     async def explain(self, data: bytes, context: RequestContext) -> tuple[Prediction, Floats, Picture]:
@@ -124,7 +124,7 @@ class Service:
 
     def _predict(self, bundle: Bundle, outputs: Outputs | Exception, header: Header | None) -> Prediction:
         found = prediction.predict(bundle.manifest, _sound(outputs), header=header)
-        self.metrics.judged(found)
+        self.metrics.count(found)
         return found
 
 
@@ -140,9 +140,9 @@ def _parts(files: list[bytes]) -> list[list[bytes]]:
     parts: list[list[bytes]] = []
     room = 0
     for data in files:
-        if not parts or len(parts[-1]) == TOGETHER or len(data) > room:
+        if not parts or len(parts[-1]) == PART_FILES or len(data) > room:
             parts.append([])
-            room = TOGETHER_BYTES
+            room = PART_BYTES
         parts[-1].append(data)
         room -= len(data)
     return parts
@@ -165,6 +165,6 @@ class JudgingRoute(APIRoute):
             return
         async with CURRENT.get() as context:
             response = await self.endpoint(context)
-        service_of(context).metrics.timed(context.timing)
+        service_of(context).metrics.observe_stages(context.timing)
         response.raw_headers.append((b"server-timing", context.timing.header()))
         await response(scope, receive, send)

@@ -9,14 +9,14 @@ from app.imaging import Header
 from app.model.manifest import Terms
 
 # Parts a header can name beside the classes, from the terms of PS3.16 annex L and CID 4031.
-NAMES = """
+BODY_PARTS = """
 ABDOMEN ANKLE ANUS ARM BLADDER BREAST BRONCHUS CALCANEUS CHEST CLAVICLE COCCYX COLON CSPINE DUODENUM EAR ELBOW ESOPHAGUS
 EXTREMITY EYE FACE FACIAL FEMUR FIBULA FINGER FOOT FOREARM GALLBLADDER HAND HEAD HEART HIP HUMERUS ILEUM ILIUM JAW
 JEJUNUM KNEE LARYNX LEG LIMB LIVER LSPINE LUMBAR MANDIBLE MASTOID MAXILLA MEDIASTINUM NECK NOSE ORBIT PANCREAS PATELLA
 PELVIS PROSTATE RECTUM RIB SACRUM SCAPULA SHOULDER SINUS SKULL SPINE SSPINE STERNUM STOMACH THIGH THUMB TIBIA TOE TOES
 TRACHEA TSPINE URETER URETHRA UTERUS WRIST ZYGOMA
 """
-PARTS = frozenset(NAMES.split())
+KNOWN_PARTS = frozenset(BODY_PARTS.split())
 
 
 def agrees(terms: Mapping[str, Terms], label: str | None, header: Header) -> bool | None:
@@ -30,7 +30,9 @@ def agrees(terms: Mapping[str, Terms], label: str | None, header: Header) -> boo
         return None
     if _names(terms[label], said):
         return header.modality in terms[label].modality or not (header.modality and terms[label].modality)
-    known = any(_names(other, said) for other in terms.values()) or any(PARTS & set(text.split()) for text in said)
+    known = any(_names(other, said) for other in terms.values()) or any(
+        KNOWN_PARTS & set(text.split()) for text in said
+    )
     return False if known else None
 
 

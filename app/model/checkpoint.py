@@ -16,16 +16,16 @@ from stat import S_IMODE
 
 from app.model.bundle import COMPILED, MANIFEST, MODEL, Bundle, BundleError
 
-FORMAT = 1  # of what is cached: another number when the compiler makes something else of the same checkpoint
-MEMORY = 2 * 2**30  # bytes of its own that a compiler may take; ours take 0.41 GiB, 0.66 with what is shared
-SECONDS = 60  # of processor time; ours take 3
-PATIENCE = 600  # seconds: beside a service that is busy all the while it has little of a processor
-REFUSED = 3  # its exit code where it says what is wrong
+CACHE_FORMAT = 1  # of what is cached: another number when the compiler makes something else of the same checkpoint
+COMPILER_BYTES = 2 * 2**30  # bytes of its own that a compiler may take; ours take 0.41 GiB, 0.66 with what is shared
+COMPILER_CPU_SECONDS = 60  # of processor time; ours take 3
+COMPILER_SECONDS = 600  # seconds: beside a service that is busy all the while it has little of a processor
+EXIT_REFUSED = 3  # its exit code where it says what is wrong
 BESIDE = "--beside"
-PRIVATE = 0o700
+PRIVATE_MODE = 0o700
 DIGEST = sha256().digest_size
-KEPT = ("PATH", "LD_LIBRARY_PATH")  # of the environment: Keras needs no secrets
-CHOSEN = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""} | dict.fromkeys(
+PASSED_VARIABLES = ("PATH", "LD_LIBRARY_PATH")  # of the environment: Keras needs no secrets
+COMPILER_ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""} | dict.fromkeys(
     ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
 )
 
@@ -46,14 +46,14 @@ def compiled(bundle: Bundle, cache: Path | None, *, beside: bool = False) -> Bun
     if bundle.compiled:
         return bundle
     kept = _entry(bundle, cache)
-    if not (model := _recall(kept)):
-        model = _made(bundle, kept, beside) if has_keras() else _carried(bundle)
+    if not (model := _restore(kept)):
+        model = _compile_once(bundle, kept, beside) if has_keras() else _carried(bundle)
     return replace(bundle, compiled=model)
 
 
 def keeps(cache: Path | None, bundle: Bundle) -> bool:
     """Whether the compiled form of this checkpoint lies in the cache."""
-    return _recall(_entry(bundle, cache)) is not None
+    return _restore(_entry(bundle, cache)) is not None
 
 
 def has_keras() -> bool:
@@ -65,15 +65,15 @@ def _entry(bundle: Bundle, cache: Path | None) -> Path | None:
     if cache is None:
         return None
     try:
-        cache.mkdir(PRIVATE, parents=True, exist_ok=True)
+        cache.mkdir(PRIVATE_MODE, parents=True, exist_ok=True)
         found = cache.stat()
     except OSError:
         return None
-    ours = (found.st_uid, S_IMODE(found.st_mode)) == (os.geteuid(), PRIVATE)
-    return cache / f"{bundle.manifest.files[MODEL]}-{FORMAT}.tflite" if ours else None
+    ours = (found.st_uid, S_IMODE(found.st_mode)) == (os.geteuid(), PRIVATE_MODE)
+    return cache / f"{bundle.manifest.files[MODEL]}-{CACHE_FORMAT}.tflite" if ours else None
 
 
-def _recall(entry: Path | None) -> bytes | None:
+def _restore(entry: Path | None) -> bytes | None:
     """What was kept, if it is whole: LiteRT opens altered bytes as well."""
     if entry is None:
         return None
@@ -106,10 +106,10 @@ def _carried(bundle: Bundle) -> bytes:
     return bundle.path(COMPILED).read_bytes()
 
 
-def _made(bundle: Bundle, entry: Path | None, beside: bool) -> bytes:
+def _compile_once(bundle: Bundle, entry: Path | None, beside: bool) -> bytes:
     """By one process at a time; whoever waited for another finds what that one kept."""
     with _alone(bundle):
-        if not (model := _recall(entry)):
+        if not (model := _restore(entry)):
             _keep(entry, model := _compile(bundle, beside))
     return model
 
@@ -127,29 +127,31 @@ def _compile(bundle: Bundle, beside: bool) -> bytes:
         with tempfile.TemporaryDirectory(prefix="bodyregion-") as scratch:
             done = _run(bundle, scratch, *([BESIDE] if beside else []))
     except subprocess.TimeoutExpired as late:
-        raise BundleError(f"The model of {bundle.title} takes more than {PATIENCE} s to compile.") from late
+        raise BundleError(f"The model of {bundle.title} takes more than {COMPILER_SECONDS} s to compile.") from late
     except OSError as error:
         raise BundleError(
             f"The model of {bundle.title} cannot be compiled without a writable temporary folder; set TMPDIR."
         ) from error
-    if done.returncode == REFUSED:
+    if done.returncode == EXIT_REFUSED:
         raise BundleError(done.stdout.decode())
     if done.returncode:
         raise BundleError(
-            f"The model of {bundle.title} brought its compiler down, which may take {MEMORY // 2**20:,} MiB and {SECONDS} s."
+            f"The model of {bundle.title} brought its compiler down, which may take {COMPILER_BYTES // 2**20:,} MiB and {COMPILER_CPU_SECONDS} s."
         )
     return done.stdout
 
 
 def _run(bundle: Bundle, scratch: str, *options: str) -> subprocess.CompletedProcess[bytes]:
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    kept = {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
     return subprocess.run(
         [sys.executable, "-m", "app.model.compiler", str(bundle.folder), *options],
         cwd=Path(__file__).parents[2],
-        env=kept | CHOSEN | {"TMPDIR": scratch, "KERAS_HOME": scratch},  # where Keras leaves a file of settings
+        env=kept
+        | COMPILER_ENVIRONMENT
+        | {"TMPDIR": scratch, "KERAS_HOME": scratch},  # where Keras leaves a file of settings
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        timeout=PATIENCE,
+        timeout=COMPILER_SECONDS,
         check=False,
     )

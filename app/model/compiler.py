@@ -1,7 +1,7 @@
 """python -m app.model.compiler FOLDER [--beside]: the Keras checkpoint of a bundle as LiteRT takes it, on standard output.
 
 Run by `app.model.checkpoint` as a process of its own, and imported by nobody: so neither TensorFlow's 0.7 GB nor a
-spiteful checkpoint reaches a process that answers. Ends with REFUSED and a sentence where the checkpoint is no good.
+spiteful checkpoint reaches a process that answers. Ends with EXIT_REFUSED and a sentence where the checkpoint is no good.
 """
 
 import os
@@ -17,12 +17,12 @@ import numpy as np
 
 from app.model import archive, bundle
 from app.model.bundle import COMPILED, MODEL, Bundle, BundleError
-from app.model.checkpoint import BESIDE, MEMORY, REFUSED, SECONDS
+from app.model.checkpoint import BESIDE, COMPILER_BYTES, COMPILER_CPU_SECONDS, EXIT_REFUSED
 from app.model.classifier import Classifier
 
-DIFFERENCE = 1e-4  # that both forms may have in any output; 3e-6 is what they have
-RANDOM = 64  # pictures beside the golden ones to compare them on
-LATER = 19  # niceness, and on Linux idle time only, for at that niceness others still wait up to 3 ms for their turn
+MAX_DIFFERENCE = 1e-4  # that both forms may have in any output; 3e-6 is what they have
+NOISE_PICTURES = 64  # pictures beside the golden ones to compare them on
+LOWEST_NICENESS = 19  # and on Linux idle time only: at that niceness others still wait up to 3 ms for their turn
 
 
 def main(folder: str, *options: str) -> None:
@@ -30,7 +30,11 @@ def main(folder: str, *options: str) -> None:
     os.dup2(2, 1)  # Keras and TensorFlow print there
     if BESIDE in options:
         _step_back()
-    for limit, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_CORE, 0)):
+    for limit, most in (
+        (resource.RLIMIT_DATA, COMPILER_BYTES),
+        (resource.RLIMIT_CPU, COMPILER_CPU_SECONDS),
+        (resource.RLIMIT_CORE, 0),
+    ):
         with suppress(ValueError, OSError):  # not everywhere is there each, and some are lower already
             resource.setrlimit(limit, (most, most))
     code, said = _compiled(Path(folder))
@@ -41,7 +45,7 @@ def main(folder: str, *options: str) -> None:
 
 def _step_back() -> None:
     """Whoever answers meanwhile goes first."""
-    os.nice(LATER)
+    os.nice(LOWEST_NICENESS)
     with suppress(AttributeError, OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
@@ -51,7 +55,7 @@ def _compiled(folder: Path) -> tuple[int, bytes]:
     try:
         return 0, _compile(bundle.read(folder))
     except BundleError as refused:
-        return REFUSED, str(refused).encode()
+        return EXIT_REFUSED, str(refused).encode()
 
 
 def _compile(opened: Bundle) -> bytes:
@@ -93,13 +97,13 @@ def _convert(model: Any, opened: Bundle) -> bytes:
 
 def _compare(model: Any, compiled: Classifier) -> None:
     """Raises BundleError where `compiled` answers otherwise than the checkpoint."""
-    shape = RANDOM, compiled.size, compiled.size, 1
+    shape = NOISE_PICTURES, compiled.size, compiled.size, 1
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     for inputs in (compiled.golden_pictures(), noise):
         expected, found = model.predict_on_batch(inputs), compiled(inputs)
         outputs = {name: tensor for name, tensor in asdict(found).items() if tensor is not None}
         difference = max(float(np.abs(expected[name].ravel() - outputs[name].ravel()).max()) for name in outputs)
-        if not difference <= DIFFERENCE:
+        if not difference <= MAX_DIFFERENCE:
             raise BundleError(
                 f"The checkpoint of {compiled.bundle.title} and its compiled form differ by {difference:.1g}."
             )

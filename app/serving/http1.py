@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.errors import ApiError, HeadTooLarge, Malformed, Problem, TooSlow, refusal
 from app.api.request import MEDIA_TYPE
-from app.api.security import EVERYWHERE
+from app.api.security import ANSWER_HEADERS
 
 MAX_HEAD_BYTES = 32 * 1024  # request line and headers; nginx takes as much by default
 MAX_FRAMING_BYTES = 384 * 1024  # that of 65,536 chunks of one byte, which cost 0.02 s
@@ -164,7 +164,7 @@ class Protocol(HttpToolsProtocol):
                 (b"content-length", b"%d" % len(content)),
                 (b"connection", b"close"),
                 (b"x-request-id", request_id.encode()),
-                *EVERYWHERE,
+                *ANSWER_HEADERS,
             ]
             head = STATUS_LINE[found.status] + b"".join([b"%b: %b\r\n" % header for header in headers])
             self.transport.write(head + b"\r\n" + content)

@@ -16,10 +16,10 @@ from app.model.bundle import Bundle
 from app.serving.server import INTERRUPTED, SIGNALS, bind, leave_when_told, tidily
 from app.settings import Settings, SettingsError
 
-FATAL = (2, 3)  # exit codes that another try would not change
-COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
+FATAL_CODES = (2, 3)  # exit codes that another try would not change
+COUNTERS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 REPLACEMENT = "replacement"  # for a worker that died
-PAUSE_SECONDS = 1.0  # before a worker that died is replaced
+RESTART_PAUSE_SECONDS = 1.0  # before a worker that died is replaced
 
 log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ class Supervisor:
             signal.signal(number, self._signal_all)
         with _scratch() as metrics, bind(self._settings.host, self._settings.port, shared=True) as held:
             self._settings = self._settings.model_copy(update={"port": held.getsockname()[1]})
-            os.environ[COUNTERS] = metrics
+            os.environ[COUNTERS_VARIABLE] = metrics
             for _ in range(self._settings.workers):
                 self._start(opened)
             return self._watch()
@@ -65,11 +65,13 @@ class Supervisor:
         code = process.exitcode or 0
         if self._leaving:
             return max(code, 0)
-        if code in FATAL and process.name != REPLACEMENT:  # or the bundle went bad later, and the others still serve
+        if (
+            code in FATAL_CODES and process.name != REPLACEMENT
+        ):  # or the bundle went bad later, and the others still serve
             self._signal_all(signal.SIGTERM)
             return code
         log.error("worker died", pid=process.pid, exit_code=code)
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(RESTART_PAUSE_SECONDS)
         self._start(name=REPLACEMENT)
         return 0
 
@@ -100,7 +102,7 @@ def _scratch() -> "tempfile.TemporaryDirectory[str]":
 
 def _prepare() -> None:
     """Import what the workers need and leave it alone: what nobody writes to is shared."""
-    os.environ[COUNTERS] = ""  # Prometheus' client looks once, on import, whether there will be any
+    os.environ[COUNTERS_VARIABLE] = ""  # Prometheus' client looks once, on import, whether there will be any
     from app.serving import worker  # noqa: F401
 
     gc.collect()

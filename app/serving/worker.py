@@ -14,7 +14,7 @@ from app.settings import Settings
 BAD_BUNDLE = 3
 
 
-def work(address: socket.socket, chosen: Settings, opened: Bundle) -> int:
+def serve(address: socket.socket, chosen: Settings, opened: Bundle) -> int:
     """Serve `opened` at `address` until told to stop; the exit code. Raises BundleError."""
     logs.configure(chosen.log_level)
     with tidily():  # a compiler that runs
@@ -29,7 +29,7 @@ def main(chosen: Settings, opened: Bundle | None) -> None:
     """The same as one process of several; without a bundle it serves the one that is current by now."""
     try:
         with bind(chosen.host, chosen.port, shared=True) as address:
-            sys.exit(work(address, chosen, opened or bundle.read(chosen.bundle)))
+            sys.exit(serve(address, chosen, opened or bundle.read(chosen.bundle)))
     except BundleError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(BAD_BUNDLE)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.api.security import OPEN
+from app.api.security import OPEN_PATHS
 from app.settings import PREFIX, Settings
 from tests.running import ROOT, run, serving
 
@@ -82,7 +82,7 @@ def test_the_pod_starts_with_its_settings_and_answers_its_probes(tmp_path: Path)
 
 def test_probes_need_no_key_and_ask_where_the_service_listens() -> None:
     [port] = CONTAINER["ports"]
-    assert {CONTAINER[probe]["httpGet"]["path"] for probe in PROBES} <= OPEN
+    assert {CONTAINER[probe]["httpGet"]["path"] for probe in PROBES} <= OPEN_PATHS
     assert {CONTAINER[probe]["httpGet"]["port"] for probe in PROBES} == {port["name"]}
     assert ENVIRONMENT["BODYREGION_PORT"] == str(port["containerPort"])
     assert [one["targetPort"] for one in BY_KIND["Service"]["ports"]] == [port["name"]]

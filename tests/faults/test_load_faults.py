@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from app.api.reload import LOOK_SECONDS
+from app.api.reload import POLL_SECONDS
 from tests.app.test_workers import TWO, ask, pids
 from tests.hostile.wire import connect
 from tests.running import Server, serving, wait_until
@@ -134,7 +134,7 @@ def test_descriptors_that_run_out_come_back(artifacts: Path, tmp_path: Path, han
         said = server.output.stat().st_size
         silent = [connect(server) for _ in range(100)]
         assert early.post("/predict", files={"file": hand}).status_code == 200
-        time.sleep(LOOK_SECONDS + 1)  # the bundle cannot be looked at either
+        time.sleep(POLL_SECONDS + 1)  # the bundle cannot be looked at either
         assert b"" in [one.recv(1) for one in silent if ended(one)]  # turned away: no descriptor was free
         assert server.output.stat().st_size - said < 1000  # the one request, and no traceback for each connection
         for one in silent:

@@ -7,7 +7,7 @@ from anyio import to_thread
 from fastapi import Request, Response
 
 from app.api.errors import ApiError, Busy, NoModel
-from app.api.openapi import BINARY, PICTURE, Router, protocol_errors
+from app.api.openapi import BINARY, PICTURE_REFUSALS, Router, protocol_errors
 from app.api.request import RequestContext
 from app.api.service import JudgingRoute, Service, service_of
 from app.api.v2 import tensors, wire
@@ -105,7 +105,7 @@ async def model(request: Request) -> dict[str, object]:
     "POST",
     "Judge pictures",
     response_model=InferResponse,
-    responses=INFERRED | UNKNOWN | protocol_errors(*PICTURE),
+    responses=INFERRED | UNKNOWN | protocol_errors(*PICTURE_REFUSALS),
     body=INFER,
 )
 async def infer(context: RequestContext) -> Response:

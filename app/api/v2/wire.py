@@ -20,12 +20,12 @@ HEADER_LENGTH = "Inference-Header-Content-Length"  # bytes of JSON, where raw by
 MAX_VALUES = 2**18  # in the JSON: 31 pictures of 64 × 64, a list for each pixel, keep the interpreter for 0.03 s
 MAX_OBJECTS = 64  # in the JSON; none takes more memory for its text
 DATATYPES = {"f": "FP32", "b": "BOOL", "U": "BYTES"}  # by numpy's kind
-BLACK = (  # a PNG of 16 × 16 pixels
+BLACK_PNG = (  # a PNG of 16 × 16 pixels
     "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAAAAAA6mKC9AAAADUlEQVR42mNgGAXIAAABEAABf80DtQAAAABJRU5ErkJggg=="
 )
 EXAMPLE: JsonDict = {
     "id": "42",
-    "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": [BLACK]}],
+    "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": [BLACK_PNG]}],
     "outputs": [{"name": "probabilities", "parameters": {"classification": 2}}, {"name": "label"}],
 }
 

@@ -271,7 +271,7 @@ def test_without_a_temporary_folder_it_says_so(bare: Path, monkeypatch: pytest.M
 
 
 def test_one_that_takes_too_long_is_ended(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "PATIENCE", 0.5)
+    monkeypatch.setattr(checkpoint, "COMPILER_SECONDS", 0.5)
     with pytest.raises(BundleError, match=r"takes more than 0\.5 s to compile\."):
         checkpoint.compiled(bundle.read(bare), cache=None)
     assert compilers() == 0

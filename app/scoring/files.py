@@ -5,7 +5,8 @@ import os
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -73,17 +74,18 @@ def _walk(path: Path) -> Iterator[Path]:
 
 
 def _members(path: Path) -> Iterator[File]:
-    """What an archive holds; any other file, and an archive that cannot be opened, stands for itself."""
-    try:
-        archive = _archive(path) if path.name.lower().endswith(ARCHIVE_SUFFIXES) else None
-    except Exception:  # read again as a file it becomes a row that says so
-        archive = None
-    if archive is None:
-        yield File(path)
-    elif isinstance(archive, zipfile.ZipFile):
-        yield from (File(path, info.filename) for info in archive.infolist() if not info.is_dir())
-    else:
-        yield from (File(path, member.name) for member in archive.getmembers() if member.isfile())
+    """What an archive holds; any other file, and an archive that cannot be listed, stands for itself."""
+    members: Sequence[str | None] = [None]
+    if path.name.lower().endswith(ARCHIVE_SUFFIXES):
+        with suppress(Exception):  # read again as a file it becomes a row that says so
+            members = _member_names(_archive(path))
+    yield from (File(path, member) for member in members)
+
+
+def _member_names(archive: zipfile.ZipFile | tarfile.TarFile) -> list[str]:
+    if isinstance(archive, zipfile.ZipFile):
+        return [info.filename for info in archive.infolist() if not info.is_dir()]
+    return [member.name for member in archive.getmembers() if member.isfile()]
 
 
 @lru_cache(maxsize=2)

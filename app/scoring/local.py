@@ -39,7 +39,10 @@ def _score_together(files: Iterator[File], bundle: Bundle, processes: int) -> Ge
     with _pool(bundle, processes) as pool:
         try:
             while task := list(islice(files, FILES_PER_TASK)):
-                running[pool.submit(_score, task)] = task
+                try:
+                    running[pool.submit(_score, task)] = task
+                except BrokenProcessPool:  # while whoever asked for rows was busy with them
+                    return [task, *running.values()]
                 if len(running) >= TASKS_PER_PROCESS * processes:
                     yield from _finished(running)
             while running:

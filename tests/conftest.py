@@ -3,9 +3,12 @@
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from socketserver import TCPServer
 
 import httpx2
 import numpy as np
@@ -25,6 +28,21 @@ def pytest_configure(config: pytest.Config) -> None:
     if CACHE not in os.environ:
         os.environ[CACHE] = folder = tempfile.mkdtemp(prefix="bodyregion-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="skip a test where it starts a process or a server")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With `--quick` a test that starts something ends there, so which are quick is written down nowhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.config.getoption("quick"):
+            patch.setattr(subprocess.Popen, "__init__", lambda *_, **__: pytest.skip("starts a process"))
+            patch.setattr(BaseProcess, "start", lambda _: pytest.skip("starts a process"))
+            patch.setattr(TCPServer, "__init__", lambda *_: pytest.skip("starts a server"))
+        yield
 
 
 @pytest.fixture(scope="session")

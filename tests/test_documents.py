@@ -64,6 +64,7 @@ BY_HAND = {  # before a release, and why not by a test
     "kubectl apply -k deploy/kubernetes": CLUSTER,
     "kubectl rollout status deployment/bodyregion": CLUSTER,
     "kubectl rollout undo deployment/bodyregion": CLUSTER,
+    "make test-quick": "is part of make test",
     "make fix": "changes files",
     "make lock": "changes files, and asks the package index",
     "make audit": "asks a database of vulnerabilities",

@@ -62,7 +62,7 @@ def _take(part: Path, bundle: Bundle, todo: dict[str, File]) -> list[Row]:
 
 
 def _parts(files: list[File], bundle: Bundle, tasks: int | None, parts: Path) -> Iterator[Path]:
-    """Finished ones, as they come."""
+    """Names of finished parts, as they come."""
     import ray
 
     count, cores = len(files), tasks or int(ray.cluster_resources()["CPU"])
@@ -84,7 +84,7 @@ def _parts(files: list[File], bundle: Bundle, tasks: int | None, parts: Path) ->
 
 
 def _write(batch: Batch, bundle: Bundle, parts: Path, here: Path) -> Batch:
-    """On a worker: a part for the files of a batch, named for them, complete or not there; or what is in the way."""
+    """Write the part of a batch, named for its files, complete or not there; or tell what is in the way."""
     files: list[File] = list(batch["item"])
     digest = hashlib.sha256("\0".join(file.name for file in files).encode()).hexdigest()
     part = parts / f"{digest}.jsonl"
@@ -102,7 +102,7 @@ def _write(batch: Batch, bundle: Bundle, parts: Path, here: Path) -> Batch:
 
 
 def _scorer(bundle: Bundle, here: Path) -> Scorer:
-    """This worker's own, for all tasks that Ray gives it."""
+    """The scorer of this worker, for all tasks that Ray gives it."""
     if bundle.title not in _scorers:
         os.chdir(here)  # files may have relative names
         _scorers[bundle.title] = Scorer(bundle)

@@ -34,7 +34,7 @@ def _score_all(files: Iterator[File], bundle: Bundle, processes: int) -> Iterato
 
 
 def _score_together(files: Iterator[File], bundle: Bundle, processes: int) -> Generator[list[Row], None, list[Task]]:
-    """Until the files are done, or a process dies: then what all had in hand is returned."""
+    """Rows until the files are done, or a process dies: then what all had in hand is returned."""
     running: dict[Future[list[Row]], Task] = {}
     with _pool(bundle, processes) as pool:
         try:
@@ -62,7 +62,7 @@ def _finished(running: dict[Future[list[Row]], Task]) -> Iterator[list[Row]]:
 
 
 def score_alone(files: Task, bundle: Bundle) -> Iterator[list[Row]]:
-    """One by one, to find the one that does it."""
+    """Rows one by one, to find the file that does it."""
     left = iter(files)
     for file in left:
         with _pool(bundle, 1) as pool:

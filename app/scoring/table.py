@@ -1,4 +1,4 @@
-"""The table of all predictions, as CSV, JSON lines or Parquet. It only grows, and a kill costs no row that was written."""
+"""The table of predictions, as CSV, JSON lines or Parquet. It only grows, and a kill costs no row that was written."""
 
 import csv
 import io
@@ -88,7 +88,7 @@ class Table:
             self._sync()
 
     def rows(self) -> Iterator[Row]:
-        """All of them, as they were written, but for a last one that a kill cut short. Raises ScoringError."""
+        """Rows as they were written, but for a last one that a kill cut short. Raises ScoringError."""
         written = self._journal.exists() or self.path.exists()
         found = self._read_journal() if self._journal.exists() else _from_parquet(self.path) if written else ()
         for row in found:
@@ -153,7 +153,7 @@ def _cell(value: str | float | bool | None) -> str | float | None:
 
 
 def _drop_torn_line(path: Path) -> None:
-    """A kill may have cut the last line short."""
+    """Cut off what a kill has left of a last line."""
     with path.open("rb+") as file:
         size = file.seek(0, os.SEEK_END)
         while size:

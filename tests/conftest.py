@@ -1,5 +1,6 @@
 """A real small model, trained once by the command line, and a real server on it."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -72,8 +73,14 @@ def train(data: Path, base: Path, *more: str | Path) -> Path:
 
 @pytest.fixture(scope="session")
 def artifacts(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one published bundle of preset article. Tests must not change it."""
-    return train(data, tmp_path_factory.mktemp("article"), "--preset", "article")
+    """A folder with one published bundle of preset article, for all processes of a run. Tests must not change it."""
+    own = tmp_path_factory.getbasetemp()
+    base = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "article"
+    base.mkdir(exist_ok=True)
+    with (base / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # who comes first trains, the others wait
+        done = (base / "artifacts" / "current").exists()
+        return base / "artifacts" if done else train(data, base, "--preset", "article")
 
 
 @pytest.fixture(scope="session")

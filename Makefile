@@ -8,7 +8,7 @@ TOOLS := $(VENV)/tools/bin
 SECONDS ?= 120
 INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: serve train test test-slow check help fix bench fuzz sbom audit lock image-check
+.PHONY: serve train test test-quick test-slow check help fix bench fuzz sbom audit lock image-check
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/serve ## start the service on the committed bundle
@@ -17,13 +17,17 @@ serve: $(VENV)/serve ## start the service on the committed bundle
 train: $(VENV)/dev ## python -m training $(ARGS)
 	@$(BIN)/python -m training $(ARGS)
 
-test: $(VENV)/dev $(TOOLS)/hadolint ## the tests but the slow ones, on two cores; ARGS="-k name" for some, TEST_DATA_DIR=folder for real pictures too
+test: $(VENV)/dev $(VENV)/tools/installed ## the tests but the slow ones, on two cores; ARGS="-k name" for some, TEST_DATA_DIR=folder for real pictures too
 	@$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile $(ARGS)
+
+# In one process: another would first import everything as well, which is most of the time.
+test-quick: $(VENV)/dev ## what of it starts no process and no server: a quarter of a minute; ARGS as above
+	@$(BIN)/python -m pytest -q --quick -m "not slow" --ignore=tests/web --ignore=tests/hostile $(ARGS)
 
 test-slow: $(VENV)/dev ## hostile files and clients, faults, kills, a cluster: what needs minutes or the machine for itself
 	@$(BIN)/python -m pytest -q -m slow $(ARGS)
 
-check: $(VENV)/dev $(TOOLS)/hadolint ## style, types, import directions, dead code, container file; changes nothing
+check: $(VENV)/dev $(VENV)/tools/installed ## style, types, import directions, dead code, container file; changes nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -45,11 +49,11 @@ bench: $(VENV)/dev ## needs wrk; ASK="start overload" for some questions only, D
 fuzz: $(VENV)/dev ## SECONDS=120 of spoilt pictures (Linux on x86-64); what breaks a promise is kept in tests/fuzz/crashes
 	@$(BIN)/python -m tests.fuzz $(SECONDS)
 
-sbom: $(TOOLS)/hadolint ## what the service is made of, as CycloneDX in sbom.cdx.json
+sbom: $(VENV)/tools/installed ## what the service is made of, as CycloneDX in sbom.cdx.json
 	@$(TOOLS)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --validate \
 		--output-file sbom.cdx.json requirements.lock
 
-audit: $(TOOLS)/hadolint ## known vulnerabilities; fails where a package could not be looked up
+audit: $(VENV)/tools/installed ## known vulnerabilities; fails where a package could not be looked up
 	@$(TOOLS)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement requirements.lock
 
 image-check: ## build the image and ask it for an answer, without a container engine; needs root, buildah and debootstrap
@@ -80,6 +84,6 @@ $(VENV)/dev: requirements-dev.lock | $(BIN)/python
 	@echo "installing the packages for development and training (about 3 minutes, once)"
 	@$(BIN)/python $(INSTALL) -r requirements-dev.lock && touch $@ $(VENV)/serve
 
-$(TOOLS)/hadolint: requirements-tools.lock
+$(VENV)/tools/installed: requirements-tools.lock
 	@echo "installing the tools that look for dead code, at the container file and at the packages (once)"
 	@$(PYTHON) -m venv $(VENV)/tools && $(TOOLS)/python $(INSTALL) -r $< && touch $@

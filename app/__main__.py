@@ -91,22 +91,25 @@ def classify(
     ] = None,
 ) -> None:
     """Judge every picture in folders and archives without a server; started again, it does what is missing."""
-    from app.scoring import console, run
-    from app.scoring.table import Table as Verdicts
+    from app.scoring import run
+    from app.scoring.report import write_report
+    from app.scoring.table import Table as PredictionTable
 
-    verdicts = Verdicts(out, opened := bundle.read(folder))
+    predictions = PredictionTable(out, opened := bundle.read(folder))
     opened = checkpoint.compiled(opened, cache)
     if address:
-        from app.cluster import on_a_cluster
+        from app.scoring.cluster import on_a_cluster
 
-        score = on_a_cluster(opened, address, workers, verdicts.parts)
+        score = on_a_cluster(opened, address, workers, predictions.parts)
     else:
-        score = run.on_all_cores(opened, workers or usable_cores())
-    with console.progress() as watch:
-        summary = run.classify(paths, verdicts, score, watch)
+        from app.scoring.local import on_all_cores
+
+        score = on_all_cores(opened, workers or usable_cores())
+    with run.progress_bar() as on_progress:
+        summary = run.classify(paths, predictions, score, on_progress)
     if report:
-        run.report(report, paths, verdicts, summary)
-    console.show(summary)
+        write_report(report, paths, predictions, summary)
+    run.show(summary)
 
 
 @cli.command()

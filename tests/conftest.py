@@ -1,11 +1,15 @@
 """A real small model, trained once by the command line, and a real server on it."""
 
+import fcntl
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from socketserver import TCPServer
 
 import httpx2
 import numpy as np
@@ -25,6 +29,21 @@ def pytest_configure(config: pytest.Config) -> None:
     if CACHE not in os.environ:
         os.environ[CACHE] = folder = tempfile.mkdtemp(prefix="bodyregion-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="skip a test where it starts a process or a server")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With `--quick` a test that starts something ends there, so which are quick is written down nowhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.config.getoption("quick"):
+            patch.setattr(subprocess.Popen, "__init__", lambda *_, **__: pytest.skip("starts a process"))
+            patch.setattr(BaseProcess, "start", lambda _: pytest.skip("starts a process"))
+            patch.setattr(TCPServer, "__init__", lambda *_: pytest.skip("starts a server"))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +73,14 @@ def train(data: Path, base: Path, *more: str | Path) -> Path:
 
 @pytest.fixture(scope="session")
 def artifacts(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one published bundle of preset article. Tests must not change it."""
-    return train(data, tmp_path_factory.mktemp("article"), "--preset", "article")
+    """A folder with one published bundle of preset article, for all processes of a run. Tests must not change it."""
+    own = tmp_path_factory.getbasetemp()
+    base = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "article"
+    base.mkdir(exist_ok=True)
+    with (base / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # who comes first trains, the others wait
+        done = (base / "artifacts" / "current").exists()
+        return base / "artifacts" if done else train(data, base, "--preset", "article")
 
 
 @pytest.fixture(scope="session")

@@ -64,6 +64,7 @@ BY_HAND = {  # before a release, and why not by a test
     "kubectl apply -k deploy/kubernetes": CLUSTER,
     "kubectl rollout status deployment/bodyregion": CLUSTER,
     "kubectl rollout undo deployment/bodyregion": CLUSTER,
+    "make test-quick": "is part of make test",
     "make fix": "changes files",
     "make lock": "changes files, and asks the package index",
     "make audit": "asks a database of vulnerabilities",
@@ -157,6 +158,21 @@ def test_what_a_document_points_at_is_there(document: str) -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
     modules = re.findall(r"python -m ([\w.]*\w)", text)
     assert [module for module in modules if not find_spec(module)] == []
+
+
+FILES = [path for root in ("app", "model_artifacts", "tests", "training") for path in (ROOT / root).rglob("*")]
+CODE = "".join(path.read_text() for path in [ROOT / "pyproject.toml", *FILES] if path.suffix in {".py", ".toml"})
+NAMES = {name.removesuffix("()") for name in re.findall(r"`([\w./-]+(?:\(\))?)`", DOCUMENTS["CONTRIBUTING.md"])}
+ELSEWHERE_MADE = {".venv/bin/python", "runs/", "MedNIST.tar.gz"}
+
+
+@pytest.mark.parametrize("name", sorted(NAMES - ELSEWHERE_MADE))
+def test_every_file_module_and_word_of_the_code_that_contributing_names_is_there(name: str) -> None:
+    if re.search(r"[./]", name):
+        paths = ROOT / name, ROOT / name.replace(".", "/"), ROOT / f"{name.replace('.', '/')}.py"
+        assert any(path.exists() for path in paths) or name in {path.name for path in FILES}
+    else:
+        assert re.search(rf'^ *(def |class )?{name}\b.*[(:=]|"{name}\b', CODE, re.MULTILINE)
 
 
 def test_the_readme_stays_within_150_lines() -> None:

@@ -1,4 +1,4 @@
-"""Folders and archives to a table, without a server: files → processes → rows → table → page."""
+"""Folders and archives to a table, without a server: files → processes or a cluster → rows → table → report."""
 
 
 class ScoringError(Exception):

@@ -5,7 +5,8 @@ import os
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import IO
 
 from app.scoring import ScoringError
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+MAX_FILE_BYTES = 512 * 2**20
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 class Unreadable(Exception):
@@ -32,27 +34,29 @@ class File:
     def name(self) -> str:
         """What the table calls it: the path, and a member's path below that of its archive, in printable letters."""
         name = os.fsencode(self.path if self.member is None else f"{self.path}/{self.member}")
-        return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", name.decode("utf-8", "backslashreplace"))
+        text = name.decode("utf-8", "backslashreplace")
+        return CONTROL_CHARACTER.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
-    def read(self, most: int) -> bytes:
-        """All its bytes. Raises Unreadable, also where there are more than `most`."""
+    def read(self) -> bytes:
+        """All its bytes. Raises Unreadable, also where there are more than MAX_FILE_BYTES."""
         try:
             if self.member is None:
                 with open(self.path, "rb", buffering=0) as plain:  # noqa: PTH123 Path.open takes longer than a small file
-                    data = plain.read() if os.fstat(plain.fileno()).st_size <= most else plain.read(most + 1)
+                    fits = os.fstat(plain.fileno()).st_size <= MAX_FILE_BYTES
+                    data = plain.read() if fits else plain.read(MAX_FILE_BYTES + 1)
             else:
                 with _open_member(self.path, self.member) as packed:
-                    data = packed.read(most + 1)
+                    data = packed.read(MAX_FILE_BYTES + 1)
         except Exception as error:  # archives fail in as many ways as pictures
             raise Unreadable("The file cannot be read.") from error
-        if len(data) > most:
-            raise Unreadable(f"The file has more than {most:,} bytes.")
+        if len(data) > MAX_FILE_BYTES:
+            raise Unreadable(f"The file has more than {MAX_FILE_BYTES:,} bytes.")
         return data
 
 
-def find(wanted: Iterable[str]) -> Iterator[File]:
+def find(patterns: Iterable[str]) -> Iterator[File]:
     """Files in the order of their names. Raises ScoringError."""
-    for pattern in wanted:
+    for pattern in patterns:
         paths = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 patterns may be absolute
         if not paths:
             raise ScoringError(f"Nothing is at {pattern}.")
@@ -70,21 +74,18 @@ def _walk(path: Path) -> Iterator[Path]:
 
 
 def _members(path: Path) -> Iterator[File]:
-    """What an archive holds; any other file, and an archive that cannot be opened, stands for itself."""
-    names: list[str] = []
-    if path.name.lower().endswith(ARCHIVES):
-        try:
-            archive = _archive(path)
-        except Exception:  # read again as a file it becomes a row that says so
-            yield File(path)
-            return
-        if isinstance(archive, zipfile.ZipFile):
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
-        else:
-            names = [member.name for member in archive.getmembers() if member.isfile()]
-        yield from (File(path, name) for name in names)
-    else:
-        yield File(path)
+    """What an archive holds; any other file, and an archive that cannot be listed, stands for itself."""
+    members: Sequence[str | None] = [None]
+    if path.name.lower().endswith(ARCHIVE_SUFFIXES):
+        with suppress(Exception):  # read again as a file it becomes a row that says so
+            members = _member_names(_archive(path))
+    yield from (File(path, member) for member in members)
+
+
+def _member_names(archive: zipfile.ZipFile | tarfile.TarFile) -> list[str]:
+    if isinstance(archive, zipfile.ZipFile):
+        return [info.filename for info in archive.infolist() if not info.is_dir()]
+    return [member.name for member in archive.getmembers() if member.isfile()]
 
 
 @lru_cache(maxsize=2)

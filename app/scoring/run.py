@@ -1,43 +1,96 @@
-"""One run of `classify`: what is missing in the table is found, judged and added."""
+"""One run of `classify`: what is missing in the table is found, scored, added and counted."""
 
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from app.model.bundle import Bundle
-from app.scoring import page, pool
+from rich import progress
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
 from app.scoring.files import File, find
-from app.scoring.summary import Summary
+from app.scoring.scorer import Score
 from app.scoring.table import Row, Table
 
-MOST_BYTES = 512 * 2**20  # of one file
-
-Score = Callable[[Iterable[File]], Iterator[list[Row]]]
-Watch = Callable[[int, int], None]  # is told the files done, and of how many
+OnProgress = Callable[[int, int], None]  # is told the files done, and of how many
 
 
-def classify(wanted: list[str], table: Table, score: Score, watch: Watch) -> Summary:
+@dataclass(slots=True)
+class Summary:
+    """Counts over a whole table."""
+
+    files: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    out_of_distribution: int = 0
+    errors: int = 0
+    disagreements: int = 0
+
+    def add(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self.files += 1
+            self.errors += row["error"] is not None
+            self.out_of_distribution += is_out_of_distribution(row)
+            self.disagreements += disagrees(row)
+            if row["label"] is not None:
+                self.labels[str(row["label"])] += 1
+
+    def lines(self) -> Iterator[tuple[str, int]]:
+        yield from sorted(self.labels.items())
+        yield "none of the classes", self.out_of_distribution
+        yield "errors", self.errors
+        yield "header says otherwise", self.disagreements
+        yield "files", self.files
+
+
+def is_out_of_distribution(row: Row) -> bool:
+    return row["accepted"] is False
+
+
+def disagrees(row: Row) -> bool:
+    """Whether its header names another body part."""
+    return row["agrees"] is False
+
+
+def classify(patterns: list[str], table: Table, score: Score, on_progress: OnProgress) -> Summary:
     """Add a row for every file that has none yet. Raises ScoringError."""
     summary, done = Summary(), set()
     for row in table.rows():
         summary.add([row])
         done.add(row["path"])
-    total = sum(1 for _ in missing(wanted, table, done))
-    watch(0, total)
+    total = sum(1 for _ in _missing(patterns, table, done))
+    on_progress(0, total)
     with table:
-        for rows in score(missing(wanted, table, done)):
+        for rows in score(_missing(patterns, table, done)):
             table.append(rows)
             summary.add(rows)
-            watch(summary.files - len(done), total)
+            on_progress(summary.files - len(done), total)
     return summary
 
 
-def missing(wanted: list[str], table: Table, done: Container[object]) -> Iterator[File]:
-    return (file for file in find(wanted) if file.name not in done and not table.owns(file.path))
+def _missing(patterns: list[str], table: Table, done: Container[object]) -> Iterator[File]:
+    return (file for file in find(patterns) if file.name not in done and not table.owns(file.path))
 
 
-def on_all_cores(bundle: Bundle, processes: int) -> Score:
-    return lambda files: pool.score(files, bundle, MOST_BYTES, processes)
+class _Rate(progress.ProgressColumn):
+    def render(self, task: progress.Task) -> Text:
+        return Text(f"{task.speed or 0:,.0f} files/s")
 
 
-def report(path: Path, wanted: list[str], table: Table, summary: Summary) -> None:
-    page.write(path, find(wanted), table.rows(), summary, MOST_BYTES)
+@contextmanager
+def progress_bar() -> Iterator[OnProgress]:
+    """A bar on standard error, with rate and time left."""
+    columns = progress.BarColumn(), progress.MofNCompleteColumn(), _Rate(), progress.TimeRemainingColumn()
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("files", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def show(summary: Summary) -> None:
+    grid = Grid(show_header=False, box=None)
+    grid.add_column()
+    grid.add_column(justify="right")
+    for name, count in summary.lines():
+        grid.add_row(name, f"{count:,}")
+    Console().print(grid)

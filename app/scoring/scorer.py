@@ -1,7 +1,7 @@
-"""Files to rows: read, decoded and judged, many at a time."""
+"""Files to rows: read, decoded and predicted, many at a time."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -11,14 +11,16 @@ from app.model.bundle import Bundle
 from app.model.classifier import Classifier
 from app.model.prediction import Prediction, predict
 from app.scoring.files import File, Unreadable
-from app.scoring.table import Row, failed
+from app.scoring.table import Row, failed_row
+
+Score = Callable[[Iterable[File]], Iterator[list[Row]]]  # rows as they come, in no order
 
 
 class Scorer:
     """A model of its own, on one core. Raises BundleError."""
 
-    def __init__(self, bundle: Bundle, most_bytes: int) -> None:
-        self.bundle, self._most_bytes = bundle, most_bytes
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
         self._classifier = Classifier(bundle)
 
     def __call__(self, files: Sequence[File]) -> list[Row]:
@@ -26,24 +28,24 @@ class Scorer:
         rows: list[Row] = []
         seen: list[Seen] = []
         for file in files:
-            row, picture = self._look(file)
+            row, picture = self._read(file)
             rows.append(row)
             seen += [] if picture is None else [picture]
-        self._judge(seen, [row for row in rows if "error" not in row])
+        self._predict(seen, [row for row in rows if "error" not in row])
         return rows
 
-    def _look(self, file: File) -> tuple[Row, Seen | None]:
+    def _read(self, file: File) -> tuple[Row, Seen | None]:
         sha256 = None
         try:
-            data = file.read(self._most_bytes)
+            data = file.read()
             sha256 = hashlib.sha256(data).hexdigest()
             return {"path": file.name, "sha256": sha256}, imaging.look(imaging.open(data), self._classifier.size)
         except (Unreadable, PictureError) as error:
-            return failed(file, self.bundle, str(error), sha256), None
+            return failed_row(file, self.bundle, str(error), sha256), None
         except MemoryError:
-            return failed(file, self.bundle, "The picture needs more memory than there is.", sha256), None
+            return failed_row(file, self.bundle, "The picture needs more memory than there is.", sha256), None
 
-    def _judge(self, seen: list[Seen], rows: list[Row]) -> None:
+    def _predict(self, seen: list[Seen], rows: list[Row]) -> None:
         if not seen:
             return
         outputs = self._classifier(np.stack([pixels for pixels, _ in seen]))

@@ -1,4 +1,4 @@
-"""The table of all verdicts, as CSV, JSON lines or Parquet. It only grows, and a kill costs no row that was written."""
+"""The table of predictions, as CSV, JSON lines or Parquet. It only grows, and a kill costs no row that was written."""
 
 import csv
 import io
@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -16,26 +17,26 @@ from app.scoring import ScoringError
 from app.scoring.files import File
 
 Row = dict[str, str | float | bool | None]
-SYNC_SECONDS = 1.0
-PARQUET_ROWS = 10_000  # written at once
+SECONDS_BETWEEN_SYNCS = 1.0
+PARQUET_BATCH_ROWS = 10_000
 
 
 def columns(manifest: Manifest) -> dict[str, type]:
     """Name and type of each column."""
-    judged: dict[str, type] = {"label": str, "confidence": float, "accepted": bool, "ood_score": float}
+    prediction: dict[str, type] = {"label": str, "confidence": float, "accepted": bool, "ood_score": float}
     probabilities: dict[str, type] = {f"p_{name}": float for name in manifest.classes}
     header: dict[str, type] = {"modality": str, "body_part": str, "agrees": bool}
-    return {"path": str, "sha256": str} | judged | probabilities | header | {"error": str, "model": str}
+    return {"path": str, "sha256": str} | prediction | probabilities | header | {"error": str, "model": str}
 
 
-def failed(file: File, bundle: Bundle, sentence: str, sha256: str | None = None) -> Row:
+def failed_row(file: File, bundle: Bundle, sentence: str, sha256: str | None = None) -> Row:
     """The row of a file that could not be judged."""
     empty: Row = dict.fromkeys(columns(bundle.manifest))
     return empty | {"path": file.name, "sha256": sha256, "error": sentence, "model": bundle.title}
 
 
 class Table:
-    """Goes on where an earlier run with the same bundle stopped. Raises ScoringError.
+    """Rows on disk, gone on with where an earlier run with the same bundle stopped. Raises ScoringError.
 
     CSV and JSON lines are appended to. Parquet cannot be: its rows wait in a JSON lines file beside it until the end.
     """
@@ -83,24 +84,24 @@ class Table:
     def append(self, rows: Sequence[Row]) -> None:
         self._file.write(self._text(rows))
         self._file.flush()  # a kill loses nothing that was written; only a power cut asks for the next
-        if monotonic() - self._synced > SYNC_SECONDS:
+        if monotonic() - self._synced > SECONDS_BETWEEN_SYNCS:
             self._sync()
 
     def rows(self) -> Iterator[Row]:
-        """All of them, as they were written, but for a last one that a kill cut short. Raises ScoringError."""
+        """Rows as they were written, but for a last one that a kill cut short. Raises ScoringError."""
         written = self._journal.exists() or self.path.exists()
         found = self._read_journal() if self._journal.exists() else _from_parquet(self.path) if written else ()
         for row in found:
             if row.keys() != self._columns.keys() or row["model"] != self._title:
-                raise self._strange()
+                raise self._foreign()
             yield row
 
-    def _strange(self) -> ScoringError:
+    def _foreign(self) -> ScoringError:
         return ScoringError(f"{self.path} was made with another model, or is no such table; name another file.")
 
     def _reopen(self) -> None:
         """Make a journal of a finished Parquet, all of it or none: it will take the Parquet's place."""
-        with whole(self._journal) as unfinished, unfinished.open("w", encoding="utf-8") as file:
+        with written_whole(self._journal) as unfinished, unfinished.open("w", encoding="utf-8") as file:
             file.writelines(self._text([row]) for row in self.rows())
 
     def _text(self, rows: Iterable[Row]) -> str:
@@ -117,7 +118,7 @@ class Table:
                 if self._as_csv:
                     reader = csv.DictReader(lines)
                     if reader.fieldnames is not None and [*reader.fieldnames] != [*self._columns]:
-                        raise self._strange()
+                        raise self._foreign()
                     yield from ({name: self._value(name, text) for name, text in row.items()} for row in reader)
                 else:
                     yield from (json.loads(line) for line in lines)
@@ -137,7 +138,7 @@ class Table:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path) -> Iterator[Path]:
     """A name to write to, which becomes `path` when all is written, and is gone where that fails."""
     unfinished = path.with_name(f".{path.name}.part")
     try:
@@ -152,7 +153,7 @@ def _cell(value: str | float | bool | None) -> str | float | None:
 
 
 def _drop_torn_line(path: Path) -> None:
-    """A kill may have cut the last line short."""
+    """Cut off what a kill has left of a last line."""
     with path.open("rb+") as file:
         size = file.seek(0, os.SEEK_END)
         while size:
@@ -173,27 +174,22 @@ def _need_pyarrow() -> None:
         raise ScoringError("Parquet needs pyarrow: pip install bodyregion[parquet].") from error
 
 
-def _to_parquet(rows: Iterable[Row], kinds: dict[str, type], path: Path) -> None:
+def _to_parquet(rows: Iterator[Row], kinds: dict[str, type], path: Path) -> None:
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
     types = {str: pa.string(), float: pa.float64(), bool: pa.bool_()}
     schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
-    with whole(path) as unfinished, ParquetWriter(unfinished, schema) as writer:
-        some: list[Row] = []
-        for row in rows:
-            some.append(row)
-            if len(some) == PARQUET_ROWS:
-                writer.write_table(pa.Table.from_pylist(some, schema))
-                some = []
-        writer.write_table(pa.Table.from_pylist(some, schema))
+    with written_whole(path) as unfinished, ParquetWriter(unfinished, schema) as writer:
+        while batch := list(islice(rows, PARQUET_BATCH_ROWS)):
+            writer.write_table(pa.Table.from_pylist(batch, schema))
 
 
 def _from_parquet(path: Path) -> Iterator[Row]:
     from pyarrow.parquet import ParquetFile
 
     try:
-        for batch in ParquetFile(path).iter_batches(PARQUET_ROWS):
+        for batch in ParquetFile(path).iter_batches(PARQUET_BATCH_ROWS):
             yield from batch.to_pylist()
     except (OSError, ValueError) as error:
         raise ScoringError(f"{path} is not a table made here; name another file.") from error

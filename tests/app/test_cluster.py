@@ -1,6 +1,5 @@
 """`python -m app classify --cluster`: real Ray nodes, some of which do not live."""
 
-import csv
 import json
 import os
 import secrets
@@ -18,14 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.app.scored import begin, classify, rows
 from tests.benchmarks.processes import family
-from tests.running import ROOT, run, start, wait_until
+from tests.running import ROOT, run, wait_until
 from training import phantoms
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 MANY = 2400
 SECRET = {"RAY_AUTH_MODE": "token", "RAY_AUTH_SECRET": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
-Rows = dict[str, dict[str, str]]
 
 
 @pytest.fixture
@@ -76,32 +75,6 @@ def _free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def begin(paths: Path, out: Path, bundles: Path, address: str, *more: str) -> subprocess.Popen[bytes]:
-    """`classify` left running, its output in a file beside the table."""
-    options: list[str | Path] = ["--out", out, "--bundle", bundles / "current", "--cluster", address, *more]
-    return start("app", "classify", paths, *options, output=out.with_name("log"), **SECRET)
-
-
-def classify(paths: Path, out: Path, bundles: Path, *more: str) -> Rows:
-    done = judge(paths, out, bundles, *more)
-    assert done.returncode == 0, done.stderr
-    return rows(out)
-
-
-def judge(paths: Path, out: Path, bundles: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    options: list[str | Path] = ["--out", out, "--bundle", bundles / "current", *more]
-    return run("app", "classify", paths, *options, cwd=ROOT, **SECRET | environment)
-
-
-def rows(table: Path) -> Rows:
-    """By path; none is there twice."""
-    with table.open(newline="") as file:
-        found = list(csv.DictReader(file))
-    named = {row["path"]: row for row in found}
-    assert len(named) == len(found)
-    return named
-
-
 def parts(out: Path, pattern: str) -> int:
     return len(list(out.with_name(f"{out.name}.parts").glob(pattern)))
 
@@ -114,8 +87,10 @@ def test_it_gives_the_rows_of_a_local_run(data: Path, artifacts: Path, tmp_path:
     (archive / "broken.png").write_bytes(file.read_bytes()[:300])
     with zipfile.ZipFile(archive / "older.zip", "w") as packed:
         packed.write(file, "1/head.png")
-    here = classify(archive, tmp_path / "here.csv", artifacts)
-    there = classify(archive, tmp_path / "there.csv", artifacts, "--cluster", "local", "--workers", "2")
+    bundle, table = artifacts / "current", tmp_path / "there.csv"
+    classify(archive, tmp_path / "here.csv", bundle)
+    classify(archive, table, bundle, "--cluster", "local", "--workers", "2", **SECRET)
+    here, there = rows(tmp_path / "here.csv"), rows(table)
     assert there.keys() == here.keys()
     for path, row in here.items():
         assert {name: _value(text) for name, text in row.items()} == {
@@ -131,7 +106,7 @@ def _value(text: str) -> str | float:
 def test_a_node_that_dies_in_mid_run_costs_no_row(many: Path, artifacts: Path, head: str, tmp_path: Path) -> None:
     out, log = tmp_path / "table.csv", tmp_path / "log"
     with node(tmp_path / "node.log", "--address", head) as victim:
-        process = begin(many, out, artifacts, head)
+        process = begin(many, out, artifacts / "current", "--cluster", head, **SECRET)
         wait_until(lambda: parts(out, ".*") >= 2 or process.poll() is not None, 180)  # both nodes have a batch in hand
         cut(victim)
         assert process.poll() is None, log.read_text()
@@ -142,7 +117,7 @@ def test_a_node_that_dies_in_mid_run_costs_no_row(many: Path, artifacts: Path, h
 
 def test_started_again_it_does_what_is_missing(many: Path, artifacts: Path, tmp_path: Path) -> None:
     out = tmp_path / "table.csv"
-    process = begin(many, out, artifacts, "local", "--workers", "1")
+    process = begin(many, out, artifacts / "current", "--cluster", "local", "--workers", "1", **SECRET)
     wait_until(lambda: parts(out, "[!.]*") > 1, 180)
     cut(process)
     finished = "".join(part.read_text() for part in out.with_name("table.csv.parts").glob("[!.]*"))
@@ -151,19 +126,24 @@ def test_started_again_it_does_what_is_missing(many: Path, artifacts: Path, tmp_
     for path in map(Path, done):  # judged again they would be none
         path.unlink()
         path.write_text("no picture")
-    found = classify(many, out, artifacts, "--cluster", "local", "--workers", "2")
-    assert len(found) == MANY
-    assert {row["label"] for row in found.values()} == {"Hand"}
+    classify(many, out, artifacts / "current", "--cluster", "local", "--workers", "2", **SECRET)
+    assert len(rows(out)) == MANY
+    assert {row["label"] for row in rows(out).values()} == {"Hand"}
+
+
+def refused(paths: Path, out: Path, bundle: Path, address: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    options: list[str | Path] = ["--out", out, "--bundle", bundle, "--cluster", address]
+    return run("app", "classify", paths, *options, cwd=ROOT, **SECRET | environment)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "auto", "nonsense"])
 def test_a_cluster_out_of_reach_is_one_sentence(data: Path, artifacts: Path, tmp_path: Path, address: str) -> None:
-    done = judge(data, tmp_path / "table.csv", artifacts, "--cluster", address)
+    done = refused(data, tmp_path / "table.csv", artifacts / "current", address)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == f"error: No Ray cluster can be reached at {address}."
 
 
 def test_without_ray_it_says_how_to_get_it(data: Path, artifacts: Path, tmp_path: Path) -> None:
     (tmp_path / "ray.py").write_text("raise ImportError")
-    done = judge(data, tmp_path / "table.csv", artifacts, "--cluster", "local", PYTHONPATH=str(tmp_path))
+    done = refused(data, tmp_path / "table.csv", artifacts / "current", "local", PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stderr) == (2, "error: A cluster needs ray: pip install bodyregion[cluster].\n")

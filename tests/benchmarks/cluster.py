@@ -17,14 +17,14 @@ from tests.benchmarks.stand import CURRENT, links, seconds, table
 from tests.running import ROOT, run
 from training import phantoms
 
-COUNT, FIRST, ROUNDS = 40_000, 5_000, 3
+MANY_FILES, FEW_FILES, ROUNDS = 40_000, 5_000, 3
 Way = tuple[str, int]
 WAYS: list[Way] = [("own processes", 1), ("own processes", 2), ("Ray", 1), ("Ray", 2)]
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 def rates(pictures: list[Path], folder: Path) -> None:
-    few, many = links(pictures[:FIRST], folder / "few"), links(pictures, folder / "many")
+    few, many = links(pictures[:FEW_FILES], folder / "few"), links(pictures, folder / "many")
     taken: dict[Way, list[tuple[float, float]]] = defaultdict(list)
     for _ in range(ROUNDS):
         for way in WAYS:
@@ -33,9 +33,9 @@ def rates(pictures: list[Path], folder: Path) -> None:
     for (name, workers), times in taken.items():
         begun, whole = (median(some) for some in zip(*times, strict=True))
         rows.append(
-            (name, workers, f"{begun:.1f}", f"{whole:.1f}", f"{(len(pictures) - FIRST) / (whole - begun):,.0f}")
+            (name, workers, f"{begun:.1f}", f"{whole:.1f}", f"{(len(pictures) - FEW_FILES) / (whole - begun):,.0f}")
         )
-    head = ("on", "workers", f"seconds for {FIRST:,}", f"for {len(pictures):,}", "pictures/s after the start")
+    head = ("on", "workers", f"seconds for {FEW_FILES:,}", f"for {len(pictures):,}", "pictures/s after the start")
     table(f"classify, medians of {ROUNDS}", head, *rows)
 
 
@@ -55,10 +55,10 @@ def _classify(files: Path, way: Way, folder: Path) -> float:
 def _drawn(folder: Path) -> list[Path]:
     path = folder / "hand.png"
     path.write_bytes(phantoms.png(phantoms.draw("Hand", np.random.default_rng(0))))
-    return [path] * COUNT
+    return [path] * MANY_FILES
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         found = sorted(path for root in sys.argv[1:] for path in Path(root).rglob("*.jp*g"))
-        rates(found[:: max(1, len(found) // COUNT)][:COUNT] or _drawn(Path(name)), Path(name))
+        rates(found[:: max(1, len(found) // MANY_FILES)][:MANY_FILES] or _drawn(Path(name)), Path(name))

@@ -22,7 +22,8 @@ from tests.benchmarks.processes import memory
 from tests.benchmarks.stand import CURRENT, links, own_classifier, seconds, table
 from tests.running import start
 
-ROUNDS, TOGETHER = 3, 64
+ROUNDS = 3
+PICTURES_PER_CALL = 64
 
 
 def rates(files: list[Path]) -> None:
@@ -66,9 +67,11 @@ def _classify(files: list[Path]) -> tuple[float, float]:
 
 
 def _bare(files: list[Path]) -> None:
-    for at in range(0, len(files), TOGETHER):
+    for at in range(0, len(files), PICTURES_PER_CALL):
         stand.judge(
-            np.stack([to_input(decode(file.read_bytes()), stand.judge.size) for file in files[at : at + TOGETHER]])
+            np.stack(
+                [to_input(decode(file.read_bytes()), stand.judge.size) for file in files[at : at + PICTURES_PER_CALL]]
+            )
         )
 
 

@@ -18,60 +18,61 @@ from uuid import uuid4
 
 from app.model.bundle import Bundle, BundleError
 from app.model.classifier import quiet
-from app.scoring import ScoringError, pool
+from app.scoring import ScoringError
 from app.scoring.files import File
-from app.scoring.run import MOST_BYTES, Score
-from app.scoring.scorer import Scorer
+from app.scoring.local import score_alone
+from app.scoring.scorer import Score, Scorer
 from app.scoring.table import Row, Table
 
-TOGETHER = 64  # files a batch, and so a part
-TASK = 1024  # files a Ray task at most
-TRIES = 2  # of a batch before its files are judged one by one, lest one of them go on killing workers
+FILES_PER_BATCH = 64  # and so in a part
+MAX_FILES_PER_TASK = 1024
+TASKS_PER_CORE = 4  # where there are batches for so many
+MAX_BATCH_TRIES = 2  # before its files are scored one by one, lest one of them go on killing workers
 
 Batch = dict[str, Any]  # Ray's: arrays by name
 _scorers: dict[str, Scorer] = {}  # of this process, by bundle
 
 
-def on_a_cluster(opened: Bundle, address: str, tasks: int | None, parts: Path) -> Score:
-    """Like run.on_all_cores. `address` is Ray's, with "auto" and "local"; at most `tasks` at once, else all cores.
+def on_a_cluster(bundle: Bundle, address: str, tasks: int | None, parts: Path) -> Score:
+    """Scoring like local.on_all_cores. `address` is Ray's, with "auto" and "local"; `tasks` at once, else all.
 
     Raises ScoringError where there is no Ray, no cluster, or none that can do it.
     """
     _need_ray()
-    return lambda files: _score(files, opened, address, tasks, parts)
+    return lambda files: _score(files, bundle, address, tasks, parts)
 
 
-def _score(files: Iterable[File], opened: Bundle, address: str, tasks: int | None, parts: Path) -> Iterator[list[Row]]:
+def _score(files: Iterable[File], bundle: Bundle, address: str, tasks: int | None, parts: Path) -> Iterator[list[Row]]:
     todo = {file.name: file for file in files}
     for part in parts.glob("[!.]*"):  # of a run that was interrupted
-        yield _take(part, opened, todo)
+        yield _take(part, bundle, todo)
         part.unlink()
     if todo:
         with _ray(address, tasks):
             parts.mkdir(exist_ok=True)
-            for part in _parts(list(todo.values()), opened, tasks, parts):
-                yield _take(part, opened, todo)
+            for part in _parts(list(todo.values()), bundle, tasks, parts):
+                yield _take(part, bundle, todo)
                 part.unlink(missing_ok=True)
     shutil.rmtree(parts, ignore_errors=True)
 
 
-def _take(part: Path, opened: Bundle, todo: dict[str, File]) -> list[Row]:
+def _take(part: Path, bundle: Bundle, todo: dict[str, File]) -> list[Row]:
     """Rows not seen before: a run may be killed before it removes a part, and Ray may do a task twice."""
-    return [row for row in Table(part, opened).rows() if todo.pop(str(row["path"]), None)]
+    return [row for row in Table(part, bundle).rows() if todo.pop(str(row["path"]), None)]
 
 
-def _parts(files: list[File], opened: Bundle, tasks: int | None, parts: Path) -> Iterator[Path]:
-    """Finished ones, as they come."""
+def _parts(files: list[File], bundle: Bundle, tasks: int | None, parts: Path) -> Iterator[Path]:
+    """Names of finished parts, as they come."""
     import ray
 
-    cores = tasks or int(ray.cluster_resources()["CPU"])
-    blocks = max(ceil(len(files) / TASK), min(ceil(len(files) / TOGETHER), 4 * cores))
+    count, cores = len(files), tasks or int(ray.cluster_resources()["CPU"])
+    blocks = max(ceil(count / MAX_FILES_PER_TASK), min(ceil(count / FILES_PER_BATCH), TASKS_PER_CORE * cores))
     # Plain tasks: in a pool of actors, what a dead one had in hand may wait for ever, and cores that join in mid-run are
     # not used. https://github.com/ray-project/ray/issues/62746
     done = ray.data.from_items(files, override_num_blocks=blocks).map_batches(
         _write,
-        fn_args=(opened, parts.resolve(), Path.cwd()),
-        batch_size=TOGETHER,
+        fn_args=(bundle, parts.resolve(), Path.cwd()),
+        batch_size=FILES_PER_BATCH,
         batch_format="numpy",
         concurrency=tasks,
         num_cpus=1,
@@ -82,17 +83,17 @@ def _parts(files: list[File], opened: Bundle, tasks: int | None, parts: Path) ->
         yield parts / row["part"]
 
 
-def _write(batch: Batch, opened: Bundle, parts: Path, here: Path) -> Batch:
-    """On a worker: a part for the files of a batch, named for them, complete or not there; or what is in the way."""
+def _write(batch: Batch, bundle: Bundle, parts: Path, here: Path) -> Batch:
+    """Write the part of a batch, named for its files, complete or not there; or tell what is in the way."""
     files: list[File] = list(batch["item"])
     digest = hashlib.sha256("\0".join(file.name for file in files).encode()).hexdigest()
     part = parts / f"{digest}.jsonl"
     try:
         if not part.exists():
             died = len(list(parts.glob(f".{digest}-*")))
-            scorer = _scorer(opened, here)
+            scorer = _scorer(bundle, here)
             with Table(parts / f".{digest}-{uuid4().hex}.jsonl", scorer.bundle) as table:
-                for rows in [scorer(files)] if died < TRIES else pool.alone(files, scorer.bundle, MOST_BYTES):
+                for rows in [scorer(files)] if died < MAX_BATCH_TRIES else score_alone(files, scorer.bundle):
                     table.append(rows)
             table.path.replace(part)
     except (BundleError, OSError) as error:
@@ -100,12 +101,12 @@ def _write(batch: Batch, opened: Bundle, parts: Path, here: Path) -> Batch:
     return {"part": [part.name], "error": [""]}
 
 
-def _scorer(opened: Bundle, here: Path) -> Scorer:
-    """This worker's own, for all tasks that Ray gives it."""
-    if opened.title not in _scorers:
+def _scorer(bundle: Bundle, here: Path) -> Scorer:
+    """The scorer of this worker, for all tasks that Ray gives it."""
+    if bundle.title not in _scorers:
         os.chdir(here)  # files may have relative names
-        _scorers[opened.title] = Scorer(opened, MOST_BYTES)
-    return _scorers[opened.title]
+        _scorers[bundle.title] = Scorer(bundle)
+    return _scorers[bundle.title]
 
 
 @contextmanager

@@ -1,0 +1,31 @@
+"""`python -m app classify`, and the rows it leaves."""
+
+import csv
+import subprocess
+from pathlib import Path
+
+from tests.running import ROOT, run, start
+
+Rows = dict[str, dict[str, str]]
+
+
+def classify(paths: Path, out: Path, bundle: Path, *more: str | Path, **environment: str) -> str:
+    """What it says when it is done."""
+    done = run("app", "classify", paths, "--out", out, "--bundle", bundle, *more, cwd=ROOT, **environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def begin(paths: Path, out: Path, bundle: Path, *more: str, **environment: str) -> subprocess.Popen[bytes]:
+    """The same, left running, its output in `log` beside the table."""
+    log = out.with_name("log")
+    return start("app", "classify", paths, "--out", out, "--bundle", bundle, *more, output=log, **environment)
+
+
+def rows(table: Path) -> Rows:
+    """Those of a CSV, by path; none is there twice."""
+    with table.open(newline="") as file:
+        found = list(csv.DictReader(file))
+    named = {row["path"]: row for row in found}
+    assert len(named) == len(found)
+    return named

@@ -1,0 +1,90 @@
+"""`python -m app classify` killed, interrupted, and with a reader that dies."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from app.model import bundle, checkpoint
+from app.scoring.files import find
+from app.scoring.local import on_all_cores
+from tests.app.scored import begin, classify, rows
+from tests.running import CACHE, COMMITTED, wait_until
+from training import phantoms
+
+MANY = 3000  # pictures, which take longer than a second
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A folder of one picture under as many names."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    picture = phantoms.png(phantoms.draw("Hand", np.random.default_rng(0)))
+    for number in range(MANY):
+        (folder / f"{number:04}.png").write_bytes(picture)
+    return folder
+
+
+def test_a_killed_run_loses_no_row_that_was_written(many: Path, artifacts: Path, tmp_path: Path) -> None:
+    out = tmp_path / "table.csv"
+    process = begin(many, out, artifacts / "current", "--workers", "1")
+    wait_until(lambda: out.exists() and out.read_text().count("\n") > 200)
+    process.kill()
+    process.wait()
+    torn = out.read_bytes()
+    out.write_bytes(torn + b"/some/where/half,a ro")
+    assert 200 < torn.count(b"\n") < MANY
+    classify(many, out, artifacts / "current")
+    assert len(rows(out)) == MANY
+    assert out.read_bytes().startswith(torn)
+
+
+def test_an_interrupted_run_says_so_and_leaves_a_table(many: Path, artifacts: Path, tmp_path: Path) -> None:
+    out, journal = tmp_path / "table.parquet", tmp_path / ".table.parquet.jsonl"
+    process = begin(many, out, artifacts / "current")
+    wait_until(lambda: journal.exists() and journal.stat().st_size > 0)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert 0 < parquet.read_metadata(out).num_rows < MANY
+
+
+def test_a_file_that_brings_its_reader_down_is_a_row(many: Path, artifacts: Path, tmp_path: Path) -> None:
+    out = tmp_path / "table.csv"
+    process = begin(many, out, artifacts / "current")
+    killed: list[int] = []
+
+    def a_reader_died() -> bool:
+        children = _children(process.pid)
+        if out.exists() and len(children) >= 2 and not killed:
+            killed.append(children[-1])
+            os.kill(children[-1], signal.SIGKILL)
+        return bool(killed)
+
+    wait_until(a_reader_died)
+    assert process.wait(120) == 0, (tmp_path / "log").read_text()
+    assert len(rows(out)) == MANY
+
+
+def test_a_reader_that_dies_while_rows_are_written_costs_none(many: Path) -> None:
+    files = [*find([str(many)])][:500]
+    compiled = checkpoint.compiled(bundle.read(COMMITTED), Path(os.environ[CACHE]))
+    scoring = on_all_cores(compiled, processes=1)(files)
+    found = next(scoring)
+    [reader] = multiprocessing.active_children()
+    reader.kill()
+    time.sleep(0.5)  # until its pool takes no more tasks
+    found += [row for rows in scoring for row in rows]
+    assert sorted(str(row["path"]) for row in found) == [file.name for file in files]
+
+
+def _children(pid: int) -> list[int]:
+    """Readers only: the resource tracker of multiprocessing comes first."""
+    time.sleep(0.02)
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]

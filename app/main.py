@@ -8,14 +8,13 @@ from operator import methodcaller
 from anyio import to_thread
 from fastapi import FastAPI
 
-from app import imaging
 from app.api import document, errors, health, inference_v2, metrics, page, predict, security
-from app.api.decoding import Decoding
+from app.api.decoding import DecodeService
 from app.api.limits import Budget, Limits, Turnstile
 from app.api.reload import Reload
 from app.api.service import Service
-from app.imaging import PictureError
-from app.imaging.sandbox import Decoders
+from app.imaging import PictureError, SizeLimits
+from app.imaging.sandbox import DecoderPool
 from app.model.batching import Batcher
 from app.model.bundle import Bundle
 from app.model.classifier import Classifier
@@ -32,12 +31,13 @@ def create_app(settings: Settings, opened: Bundle) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = usable_cores()  # a map of heat takes 40 MB and more
-        decoders = Decoders(settings.cores, settings.max_pixels)  # which start while the model is loaded
+        # The decoders start while the model is loaded.
+        decoders = DecoderPool(settings.cores, SizeLimits(settings.max_pixels, settings.max_frames))
         batcher = Batcher(Classifier(opened), settings.max_queue)
         _try(decoders, opened)
         budget = Budget(BODIES * settings.max_request_bytes)
         limits = _limits(settings)
-        decoding = Decoding(decoders, limits, settings.cores)
+        decoding = DecodeService(decoders, limits, settings.cores)
         app.state.service = service = Service(batcher, limits, series, budget, decoding)
         app.state.reload = Reload(service, settings.bundle, settings.cache)
         series.serves(None, opened.manifest)
@@ -67,10 +67,10 @@ def create_app(settings: Settings, opened: Bundle) -> FastAPI:
     return app
 
 
-def _try(decoders: Decoders, opened: Bundle) -> None:
+def _try(decoders: DecoderPool, opened: Bundle) -> None:
     """Raises what keeps them from decoding here, before a picture is blamed for it."""
     golden = opened.path(opened.manifest.golden[0].file).read_bytes()
-    [decoded] = decoders(imaging.open, methodcaller("read"), [golden], over=lambda: False)
+    [decoded] = decoders(methodcaller("read"), [golden], over=lambda: False)
     if isinstance(decoded, PictureError):
         raise decoded
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.imaging import MAX_FRAMES, MAX_PIXELS
+from app.imaging import DEFAULT_LIMITS
 from app.model.checkpoint import default_cache
 
 PREFIX = "BODYREGION_"
@@ -42,8 +42,8 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(64 * MIB, ge=1)
     max_request_bytes: int = Field(256 * MIB, ge=1)
     max_batch_files: int = Field(256, ge=1)
-    max_pixels: int = Field(MAX_PIXELS, ge=256)
-    max_frames: int = Field(MAX_FRAMES, ge=1)
+    max_pixels: int = Field(DEFAULT_LIMITS.pixels, ge=256)
+    max_frames: int = Field(DEFAULT_LIMITS.frames, ge=1)
     max_queue: int = Field(64, ge=1)
     request_timeout_seconds: float = Field(10, gt=0)
     drain_seconds: float = Field(10, ge=0)

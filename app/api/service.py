@@ -12,11 +12,11 @@ import numpy as np
 from fastapi import Request
 
 from app import imaging
-from app.api.decoding import Decoding
+from app.api.decoding import DecodeService
 from app.api.errors import NoEvidence
 from app.api.limits import Budget, Limits, Timing, Visit
 from app.api.metrics import Metrics
-from app.imaging import Header, Picture, Pixels, Seen, to_input
+from app.imaging import Header, ModelInput, Picture, Pixels, to_input
 from app.imaging.preview import thumbnail
 from app.imaging.sandbox import Job
 from app.model.batching import Batcher
@@ -45,7 +45,7 @@ class Service:
     limits: Limits
     metrics: Metrics
     budget: Budget
-    decoding: Decoding
+    decoding: DecodeService
     draining: bool = False
     started: float = field(default_factory=monotonic)
 
@@ -61,7 +61,7 @@ class Service:
         """The prediction for one encoded picture. Raises PictureError, TooLarge or QueueFull."""
         batcher = self._batcher(visit)
         with batcher.place():
-            pixels, header = await self._picture(partial(imaging.look, size=batcher.size), data, visit)
+            pixels, header = await self._picture(partial(imaging.read_input, size=batcher.size), data, visit)
             [answers] = await self._sound(batcher, pixels[np.newaxis], visit.timing)
             return self._prediction(batcher, answers, header)
 
@@ -69,7 +69,7 @@ class Service:
         """The prediction from the mean over all frames, and that of each. Raises what `predict` raises."""
         batcher = self._batcher(visit)
         with batcher.place():
-            seen = await self._picture(partial(imaging.look_through, size=batcher.size), data, visit)
+            seen = await self._picture(partial(imaging.read_frames, size=batcher.size), data, visit)
             each = await self._sound(batcher, np.stack([pixels for pixels, _ in seen]), visit.timing)
         alone = [verdict(batcher.bundle.manifest, answers) for answers in each]
         frames = [{name: told for name, told in frame.items() if name != "model"} for frame in alone]
@@ -113,12 +113,12 @@ class Service:
 
     async def _part(self, batcher: Batcher, files: list[bytes], visit: Visit) -> list[dict[str, object] | Exception]:
         start = perf_counter()
-        items = await self.decoding(partial(imaging.look, size=batcher.size), files, visit)
+        items = await self.decoding(partial(imaging.read_input, size=batcher.size), files, visit)
         visit.timing.decode = max(visit.timing.decode, perf_counter() - start)
         return await self._entries(batcher, items, visit.timing)
 
     async def _entries(
-        self, batcher: Batcher, items: Sequence[Seen | Exception], timing: Timing
+        self, batcher: Batcher, items: Sequence[ModelInput | Exception], timing: Timing
     ) -> list[dict[str, object] | Exception]:
         """A prediction for each that could be read; whatever the model makes of one picture harms no other."""
         seen = [item for item in items if not isinstance(item, Exception)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app import imaging
-from app.imaging import PictureError, Seen
+from app.imaging import ModelInput, PictureError
 from app.model.bundle import Bundle
 from app.model.classifier import Classifier
 from app.model.verdict import verdict
@@ -24,7 +24,7 @@ class Scorer:
     def __call__(self, files: Sequence[File]) -> list[Row]:
         """A row for each file, in order; what cannot be read says why."""
         rows: list[Row] = []
-        seen: list[Seen] = []
+        seen: list[ModelInput] = []
         for file in files:
             row, picture = self._look(file)
             rows.append(row)
@@ -32,18 +32,18 @@ class Scorer:
         self._judge(seen, [row for row in rows if "error" not in row])
         return rows
 
-    def _look(self, file: File) -> tuple[Row, Seen | None]:
+    def _look(self, file: File) -> tuple[Row, ModelInput | None]:
         sha256 = None
         try:
             data = file.read(self._most_bytes)
             sha256 = hashlib.sha256(data).hexdigest()
-            return {"path": file.name, "sha256": sha256}, imaging.look(imaging.open(data), self._classifier.size)
+            return {"path": file.name, "sha256": sha256}, imaging.read_input(imaging.open(data), self._classifier.size)
         except (Unreadable, PictureError) as error:
             return failed(file, self.bundle, str(error), sha256), None
         except MemoryError:
             return failed(file, self.bundle, "The picture needs more memory than there is.", sha256), None
 
-    def _judge(self, seen: list[Seen], rows: list[Row]) -> None:
+    def _judge(self, seen: list[ModelInput], rows: list[Row]) -> None:
         if not seen:
             return
         answers = self._classifier(np.stack([pixels for pixels, _ in seen]))

@@ -4,7 +4,6 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -19,19 +18,21 @@ from app.imaging.dicom import codecs
 from app.imaging.dicom.display import render
 from app.imaging.dicom.header import describe, of_frame, read_header, tags
 from app.imaging.picture import (
-    DamagedPicture,
     Header,
+    ImageFile,
     Picture,
-    PictureError,
+    SizeLimits,
     TooManyPixels,
     UnknownType,
     UnusablePicture,
+    as_damage,
     check_size,
 )
 
 PIXEL_DATA = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 KINDS_WITHOUT_PICTURE = {RTDoseStorage}  # it has pixels, but they are a dose
 UID_DIGITS = re.compile(r"[0-9.]{1,64}")
+DAMAGED = "DICOM", "damaged, cut short or not what its header says"
 UNDEFINED_LENGTH = 0xFFFFFFFF  # a length that its content tells
 
 # Both would repeat what a header says.
@@ -42,7 +43,7 @@ codecs.register()
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class DicomFile(ImageFile):
     """A DICOM whose header is read and within the limits; its pixels come next in `file`."""
 
     dataset: Dataset
@@ -58,7 +59,7 @@ class Unread:
         return next(self.frames(self.header.frames // 2))
 
     def frames(self, first: int = 0) -> Iterator[Picture]:
-        with _judging():
+        with as_damage(*DAMAGED):
             self._fetch()
             for index in range(first, self.header.frames):
                 yield self._frame(index)
@@ -76,33 +77,21 @@ class Unread:
         return Picture(pixels, "DICOM", mode, replace(self.header, window=window))
 
 
-def open(data: bytes, max_pixels: int, max_frames: int) -> Unread:
+@as_damage(*DAMAGED)
+def open(data: bytes, limits: SizeLimits) -> ImageFile:
     """Read the header of `data`. Raises PictureError and nothing else."""
-    with _judging():
-        file, dataset = read_header(data, max_pixels)
-        kind = UID(dataset.get("SOPClassUID", ""))
-        if "Rows" not in dataset or file.tell() == file.getbuffer().nbytes or kind in KINDS_WITHOUT_PICTURE:
-            raise UnusablePicture(f"The DICOM file holds no picture; its kind is {_name(kind) or 'not known'}.")
-        header = describe(dataset)
-        check_size(header.columns, header.rows, max_pixels)
-        if header.frames < 1:
-            raise ValueError("fewer frames than one")
-        if header.frames > max_frames:
-            raise TooManyPixels(f"The picture has {header.frames:,} frames; at most {max_frames:,} are read.")
-        _check_syntax(dataset.file_meta.TransferSyntaxUID)
-        return Unread(dataset, file, header)
-
-
-@contextmanager
-def _judging() -> Iterator[None]:
-    """pydicom and the codecs raise nearly every built-in there is, RecursionError too; all of it means damage."""
-    try:
-        yield
-    except (PictureError, MemoryError):
-        raise
-    except Exception:
-        # What went wrong may quote the header, so it is not kept.
-        raise DamagedPicture("The DICOM file is damaged, cut short or not what its header says.") from None
+    file, dataset = read_header(data, limits.pixels)
+    kind = UID(dataset.get("SOPClassUID", ""))
+    if "Rows" not in dataset or file.tell() == file.getbuffer().nbytes or kind in KINDS_WITHOUT_PICTURE:
+        raise UnusablePicture(f"The DICOM file holds no picture; its kind is {_name(kind) or 'not known'}.")
+    header = describe(dataset)
+    check_size(header.columns, header.rows, limits)
+    if header.frames < 1:
+        raise ValueError("fewer frames than one")
+    if header.frames > limits.frames:
+        raise TooManyPixels(f"The picture has {header.frames:,} frames; at most {limits.frames:,} are read.")
+    _check_syntax(dataset.file_meta.TransferSyntaxUID)
+    return DicomFile(dataset, file, header)
 
 
 def _check_length(dataset: Dataset) -> None:

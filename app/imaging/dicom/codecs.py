@@ -26,9 +26,9 @@ def _jpeg(data: bytes, runner: DecodeRunner) -> Any:
     """Colours as they are stored; pydicom knows from the header what they are."""
     frame = _jpeg_header(data, runner)
     color = frame.colors == 3
-    checked = jpeg.decode(data, "RGB" if color else "GRAY") if frame.depth == 8 else None  # the other one fills up
+    checked = jpeg.decode(data, "RGB" if color else "L") if frame.depth == 8 else None  # the other one fills up
     if checked is not None and not color:
-        return checked[:, :, 0]
+        return checked
     space = "rgb" if color else "grayscale"
     return _decode("jpeg8_decode", data, colorspace=space, outcolorspace=space)
 

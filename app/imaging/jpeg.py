@@ -41,10 +41,6 @@ class JpegFile(ImageFile):
     header: Jpeg
     limits: SizeLimits
 
-    @property
-    def pixels(self) -> int:
-        return self.header.width * self.header.height
-
     @as_damage("JPEG")
     def read(self, at_least: int | None = None) -> Picture:
         """The picture, without Pillow where it needs nothing of it: its way to a small one takes longer than the pixels."""
@@ -74,8 +70,7 @@ class JpegFile(ImageFile):
 def open(data: bytes, limits: SizeLimits, outline: Jpeg | None = None) -> ImageFile:
     """Raises PictureError."""
     header = outline or read_header(data)
-    check_size(header.width, header.height, limits)
-    return JpegFile(data, header, limits)
+    return JpegFile(check_size(header.width, header.height, limits), data, header, limits)
 
 
 def read_header(data: bytes) -> Jpeg:

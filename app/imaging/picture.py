@@ -1,9 +1,10 @@
 """The vocabulary of the ring: pixels, a picture, and the ways a file can fail to be one."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -81,13 +82,13 @@ class Picture:
     header: Header | None = None  # of a DICOM
 
 
-class ImageFile(Protocol):
+@dataclass(frozen=True, slots=True)
+class ImageFile(ABC):
     """A file whose header is read and within the limits, its pixels not yet."""
 
-    @property
-    def pixels(self) -> int:
-        """How many the header promises, in each frame."""
+    pixels: int  # as many as the header promises, in each frame
 
+    @abstractmethod
     def read(self, at_least: int | None = None) -> Picture:
         """The picture, or the middle one of several frames. Where the format can, a smaller one in which both sides
         keep `at_least` pixels. Raises PictureError.
@@ -110,12 +111,13 @@ def as_damage(format: str, how: str = "damaged or cut short") -> Iterator[None]:
         raise DamagedPicture(f"The {format} file is {how}.") from None
 
 
-def check_size(width: int, height: int, limits: SizeLimits) -> None:
-    """Judge a size found in a header, before any pixel is decoded."""
+def check_size(width: int, height: int, limits: SizeLimits) -> int:
+    """How many pixels a header promises, judged before any is decoded. Raises TooManyPixels or UnusablePicture."""
     if width * height > limits.pixels:
         raise TooManyPixels(f"The picture has {width} × {height} pixels; at most {limits.pixels:,} are read.")
     if min(width, height) < MIN_SIDE:
         raise UnusablePicture(f"The picture is {width} × {height}; each side needs at least {MIN_SIDE} pixels.")
+    return width * height
 
 
 def bands(height: int, width: int) -> Iterator[slice]:

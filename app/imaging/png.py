@@ -20,6 +20,8 @@ Chunks = dict[bytes, list[memoryview]]
 
 @dataclass(frozen=True, slots=True)
 class Png(Outline):
+    """A PNG's own account of itself."""
+
     chunks: list[tuple[bytes, int, int]]  # name, start and end of the content
 
 

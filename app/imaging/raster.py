@@ -36,10 +36,6 @@ class RasterFile(ImageFile):
 
     image: Image.Image
 
-    @property
-    def pixels(self) -> int:
-        return self.image.width * self.image.height
-
     def read(self, at_least: int | None = None) -> Picture:
         with as_damage(self.image.format or ""), self.image as image:
             format, mode = image.format or "", image.mode
@@ -50,9 +46,9 @@ class RasterFile(ImageFile):
 def open(data: bytes, format: str, limits: SizeLimits) -> RasterFile:
     """Read the header of `data` with the one parser `format` names. Raises what that makes of damage, and PictureError."""
     image = Image.open(io.BytesIO(data), formats=[format])
-    check_size(*image.size, limits)
+    pixels = check_size(*image.size, limits)
     _check_single(image)
-    return RasterFile(image)
+    return RasterFile(pixels, image)
 
 
 def _check_single(image: Image.Image) -> None:

@@ -94,13 +94,13 @@ class DecoderProcess:
             )
         self._connection = Connection(ours.detach())
 
-    def stop(self) -> int:
-        """Its exit code."""
+    def stop(self, patience: float = STOP_SECONDS) -> int:
+        """Its exit code; killed unless it leaves within `patience` seconds."""
         if self._process is None:
             return 0
         self._connection.close()
         try:
-            return self._process.wait(STOP_SECONDS)
+            return self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
@@ -124,7 +124,7 @@ class DecoderProcess:
                 yield _cause(code)
                 done += 1
             except BaseException:
-                self._kill()
+                self.stop(patience=0)
                 raise
 
     def _work(self, job: Job, files: Sequence[bytes], over: Callable[[], bool]) -> Iterator[Any]:
@@ -141,11 +141,6 @@ class DecoderProcess:
             if isinstance(result, Exception) and not isinstance(result, PictureError):
                 raise result
             yield result
-
-    def _kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-        self.stop()
 
 
 def _cause(code: int) -> PictureError:

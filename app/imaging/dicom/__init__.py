@@ -50,10 +50,6 @@ class DicomFile(ImageFile):
     file: BytesIO
     header: Header
 
-    @property
-    def pixels(self) -> int:
-        return self.header.rows * self.header.columns
-
     def read(self, at_least: int | None = None) -> Picture:
         """The middle frame, always whole."""
         return next(self.frames(self.header.frames // 2))
@@ -85,13 +81,13 @@ def open(data: bytes, limits: SizeLimits) -> ImageFile:
     if "Rows" not in dataset or file.tell() == file.getbuffer().nbytes or kind in KINDS_WITHOUT_PICTURE:
         raise UnusablePicture(f"The DICOM file holds no picture; its kind is {_name(kind) or 'not known'}.")
     header = describe(dataset)
-    check_size(header.columns, header.rows, limits)
+    pixels = check_size(header.columns, header.rows, limits)
     if header.frames < 1:
         raise ValueError("fewer frames than one")
     if header.frames > limits.frames:
         raise TooManyPixels(f"The picture has {header.frames:,} frames; at most {limits.frames:,} are read.")
     _check_syntax(dataset.file_meta.TransferSyntaxUID)
-    return DicomFile(dataset, file, header)
+    return DicomFile(pixels, dataset, file, header)
 
 
 def _check_length(dataset: Dataset) -> None:

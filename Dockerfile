@@ -14,7 +14,7 @@ FROM ${BASE} AS build
 COPY requirements-image.lock /
 # Bytecode is made here, since a read-only root cannot keep it: without, a start takes twice as long.
 # What nothing imports goes, 160 of 355 MB: pip and setuptools (26); of LiteRT what is for GPUs and phones (32); codecs
-# that app/imaging/codecs.py does not name (72); AVIF (5); structured reports (7); tests (18).
+# that app/imaging/dicom/codecs.py does not name (72); AVIF (5); structured reports (7); tests (18).
 RUN python3 -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /requirements-image.lock \
     && /opt/venv/bin/pip uninstall --yes pip setuptools \

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from app.imaging import MAX_FRAMES, MAX_PIXELS
+from app.imaging import DEFAULT_LIMITS
 
 MIB = 2**20
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "max 100000" or microseconds a period, and the period
@@ -19,8 +19,8 @@ class Limits(BaseModel):
     max_upload_bytes: int = Field(64 * MIB, ge=1)
     max_request_bytes: int = Field(256 * MIB, ge=1)
     max_batch_files: int = Field(256, ge=1)
-    max_pixels: int = Field(MAX_PIXELS, ge=256)
-    max_frames: int = Field(MAX_FRAMES, ge=1)
+    max_pixels: int = Field(DEFAULT_LIMITS.pixels, ge=256)
+    max_frames: int = Field(DEFAULT_LIMITS.frames, ge=1)
     max_queue: int = Field(64, ge=1)
     request_timeout_seconds: float = Field(10, gt=0)
 
@@ -33,10 +33,6 @@ class Capacity:
     max_bytes: int
     requests: int = 0
     bytes: int = 0
-
-    @property
-    def is_full(self) -> bool:
-        return self.requests >= self.max_requests
 
 
 def usable_cores() -> int:

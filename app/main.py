@@ -8,16 +8,15 @@ from operator import methodcaller
 from anyio import to_thread
 from fastapi import FastAPI
 
-from app import imaging
 from app.api import health, metrics, openapi, page, predict, request, security
 from app.api.admission import Admission
-from app.api.decoding import Decoding
+from app.api.decoding import DecodeService
 from app.api.reload import Reload
 from app.api.service import Service
 from app.api.v2 import routes as v2
 from app.api.v2.wire import InferRequest
-from app.imaging import PictureError
-from app.imaging.sandbox import Decoders
+from app.imaging import PictureError, SizeLimits
+from app.imaging.sandbox import DecoderPool
 from app.limits import Capacity, usable_cores
 from app.model.batching import Batcher
 from app.model.bundle import Bundle
@@ -36,10 +35,10 @@ def create_app(settings: Settings, opened: Bundle) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = usable_cores()  # a map of heat takes 40 MB and more
-        decoders = Decoders(settings.cores, settings.max_pixels)  # which start while the model is loaded
-        batcher = Batcher(Classifier(opened))
+        decoders = DecoderPool(settings.cores, SizeLimits(settings.max_pixels, settings.max_frames))
+        batcher = Batcher(Classifier(opened))  # while the first decoder starts
         _try(decoders, opened)
-        app.state.service = service = Service(batcher, Decoding(decoders, settings, settings.cores), series)
+        app.state.service = service = Service(batcher, DecodeService(decoders, settings, settings.cores), series)
         app.state.reload = Reload(service, settings.bundle, settings.cache)
         series.set_model(None, opened.manifest)
         following = asyncio.create_task(app.state.reload.run())
@@ -68,9 +67,9 @@ def create_app(settings: Settings, opened: Bundle) -> FastAPI:
     return app
 
 
-def _try(decoders: Decoders, opened: Bundle) -> None:
+def _try(decoders: DecoderPool, opened: Bundle) -> None:
     """Raises what keeps them from decoding here, before a picture is blamed for it."""
     golden = opened.path(opened.manifest.golden[0].file).read_bytes()
-    [decoded] = decoders(imaging.open, methodcaller("read"), [golden], over=lambda: False)
+    [decoded] = decoders(methodcaller("read"), [golden], over=lambda: False)
     if isinstance(decoded, PictureError):
         raise decoded

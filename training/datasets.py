@@ -150,7 +150,7 @@ def _decode_one(root: Path, size: int, path: str) -> tuple[Pixels, str, str, str
 def _key(root: Path, paths: list[str], size: int) -> str:
     """Names the listing, its files' sizes and times, and the decoder's own source: any change decodes again."""
     key = hashlib.sha256(f"{root.resolve()} {size}".encode())
-    for source in sorted(Path(app.imaging.__path__[0]).glob("*.py")):
+    for source in sorted(Path(app.imaging.__path__[0]).rglob("*.py")):
         key.update(source.read_bytes())
     for path in paths:
         status = (root / path).stat()

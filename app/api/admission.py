@@ -18,7 +18,11 @@ class Admission:
         self.templates = {route: compile_path(route)[0] for route in routes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.capacity.is_full and scope["type"] == "http" and (route := self._route(scope["path"])):
+        if (
+            self.capacity.requests >= self.capacity.max_requests
+            and scope["type"] == "http"
+            and (route := self._route(scope["path"]))
+        ):
             context = CURRENT.get()
             context.turned_away = route
             await context.refuse(Busy())(scope, receive, send)

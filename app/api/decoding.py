@@ -1,7 +1,6 @@
 """Where files are decoded: at once, in a thread, or in a process that can be stopped."""
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
@@ -9,16 +8,16 @@ from anyio import CapacityLimiter, to_thread
 from app import imaging
 from app.api.errors import Busy, DeadlinePassed, TooLarge
 from app.api.request import RequestContext
-from app.imaging import PictureError, Work
-from app.imaging.sandbox import Decoders, Job, Open
+from app.imaging import Glance, PictureError
+from app.imaging.sandbox import Cost, DecoderPool, Job, cost
 from app.limits import Limits
 
 
-class Decoding:
-    """Decodes for all requests; with as many `decoders` at a time as there are `cores`."""
+class DecodeService:
+    """Decodes for all requests; in as many processes of the `pool` at a time as there are `cores`."""
 
-    def __init__(self, decoders: Decoders, limits: Limits, cores: int) -> None:
-        self._decoders, self._limits = decoders, limits
+    def __init__(self, pool: DecoderPool, limits: Limits, cores: int) -> None:
+        self._pool, self._max_bytes = pool, limits.max_upload_bytes
         self._limiter = CapacityLimiter(cores)
 
     async def __call__(self, job: Job, files: list[bytes], context: RequestContext) -> list[Any]:
@@ -26,24 +25,27 @@ class Decoding:
 
         A single tiny one is decoded at once: the way to a thread would take longer.
         """
-        work = [imaging.work(data) for data in files]
-        if work == [Work.TINY]:
-            return self._here(job, files)
+        glances = list(map(imaging.glance, files))
+        costs = list(map(cost, glances))
+        if costs == [Cost.TINY]:
+            return self._here(job, glances)
         context.watch()
-        much = {at for at, data in enumerate(files) if work[at] is Work.UNKNOWN and self._fits(data)}
+        much = [at for at in range(len(files)) if costs[at] is Cost.UNKNOWN and len(files[at]) <= self._max_bytes]
         little = [at for at in range(len(files)) if at not in much]
         made = dict(zip(much, await self._sandboxed(job, [files[at] for at in much], context), strict=True))
         if little:
-            made |= zip(little, await to_thread.run_sync(self._here, job, [files[at] for at in little]), strict=True)
+            made |= zip(little, await to_thread.run_sync(self._here, job, [glances[at] for at in little]), strict=True)
         return [made[at] for at in range(len(files))]
 
-    def _here(self, job: Job, files: list[bytes]) -> list[Any]:
+    def _here(self, job: Job, glances: Sequence[Glance]) -> list[Any]:
         made: list[Any] = []
-        for data in files:
+        for file in glances:
             try:
-                result = job(self._open(data)) if self._fits(data) else self._too_large()
+                if len(file.data) > self._max_bytes:
+                    raise TooLarge(f"The picture has more than {self._max_bytes:,} bytes.")
+                result = job(file.open(self._pool.limits))
                 made.append(list(result) if isinstance(result, Iterator) else result)
-            except PictureError as error:
+            except (PictureError, TooLarge) as error:
                 made.append(error)
         return made
 
@@ -51,19 +53,8 @@ class Decoding:
         if not files:
             return []
         try:
-            work = partial(self._decoders, self._open, job, files, context.is_over)
-            return await to_thread.run_sync(work, limiter=self._limiter)
+            return await to_thread.run_sync(self._pool, job, files, context.is_over, limiter=self._limiter)
         except TimeoutError as late:
             raise DeadlinePassed from late
         except OSError as error:
             raise Busy("The service has no room for a decoder now; try again shortly.") from error
-
-    @property
-    def _open(self) -> Open:
-        return partial(imaging.open, max_pixels=self._limits.max_pixels, max_frames=self._limits.max_frames)
-
-    def _fits(self, data: bytes) -> bool:
-        return len(data) <= self._limits.max_upload_bytes
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"The picture has more than {self._limits.max_upload_bytes:,} bytes.")

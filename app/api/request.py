@@ -68,7 +68,7 @@ class RequestContext(Request):
         given = self.headers.get("x-request-timeout")
         ours = self.limits.request_timeout_seconds
         self._due = self.started + (ours if given is None else min(ours, _seconds(given)))
-        self._timeout = asyncio.timeout_at(self._pace(0))
+        self._timeout = asyncio.timeout_at(min(self._due, self.started + GRACE_SECONDS))
         await self._timeout.__aenter__()
         return self
 
@@ -107,7 +107,7 @@ class RequestContext(Request):
             self._timeout.reschedule(self._pace(len(body)) if more else self._due)
         self._complete = True
         self.timing.read = monotonic() - self.started
-        if self._capacity.is_full:
+        if self._capacity.requests >= self._capacity.max_requests:
             raise errors.Busy
         self._capacity.requests += 1
         self._places = 1

@@ -14,11 +14,11 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from app import imaging
-from app.api.decoding import Decoding
+from app.api.decoding import DecodeService
 from app.api.errors import NoEvidence
 from app.api.metrics import Metrics
 from app.api.request import CURRENT, RequestContext, Timing
-from app.imaging import Header, Picture, Pixels, Seen, to_input
+from app.imaging import Header, ModelInput, Picture, Pixels, to_input
 from app.imaging.preview import thumbnail
 from app.imaging.sandbox import Job
 from app.model import prediction
@@ -35,7 +35,7 @@ class Service:
     """Every method raises PictureError, TooLarge, or what decoding raises where there is no room or time for it."""
 
     batcher: Batcher
-    decode: Decoding
+    decode: DecodeService
     metrics: Metrics
     draining: bool = False
     started: float = field(default_factory=monotonic)
@@ -47,14 +47,14 @@ class Service:
     async def predict(self, data: bytes, context: RequestContext) -> Prediction:
         """The prediction for one encoded picture."""
         batcher = self._batcher(context)
-        pixels, header = await self._decode_one(partial(imaging.look, size=batcher.size), data, context)
+        pixels, header = await self._decode_one(partial(imaging.read_input, size=batcher.size), data, context)
         [outputs] = await batcher(pixels[np.newaxis], context.timing)
         return self._predict(batcher.bundle, outputs, header)
 
     async def predict_frames(self, data: bytes, context: RequestContext) -> Prediction:
         """The prediction from the mean over all frames, and that of each."""
         batcher = self._batcher(context)
-        seen = await self._decode_one(partial(imaging.look_through, size=batcher.size), data, context)
+        seen = await self._decode_one(partial(imaging.read_frames, size=batcher.size), data, context)
         outputs = await batcher(np.stack([pixels for pixels, _ in seen]), context.timing)
         together = joined([_sound(each) for each in outputs])
         found = prediction.predict_frames(batcher.bundle.manifest, together, seen[len(seen) // 2][1])
@@ -104,14 +104,14 @@ class Service:
         self, batcher: Batcher, files: list[bytes], context: RequestContext
     ) -> list[Prediction | Exception]:
         timing, start = Timing(), monotonic()
-        items = await self.decode(partial(imaging.look, size=batcher.size), files, context)
+        items = await self.decode(partial(imaging.read_input, size=batcher.size), files, context)
         timing.decode = monotonic() - start
         found = await self._predict_each(batcher, items, timing)
         context.timing.cover(timing)
         return found
 
     async def _predict_each(
-        self, batcher: Batcher, items: Sequence[Seen | Exception], timing: Timing
+        self, batcher: Batcher, items: Sequence[ModelInput | Exception], timing: Timing
     ) -> list[Prediction | Exception]:
         """A prediction for each that could be read; whatever the model makes of one picture harms no other."""
         seen = [item for item in items if not isinstance(item, Exception)]

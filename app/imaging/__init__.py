@@ -1,93 +1,135 @@
 """Bytes to pixels. The one decoder: training and service both call it, so that they cannot drift apart."""
 
-from collections.abc import Iterator
+import re
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from app.imaging import raster
+from app.imaging import bmp, jpeg, png, tiff, webp
 from app.imaging.picture import (
+    DEFAULT_LIMITS,
     DamagedPicture,
     Header,
+    ImageFile,
+    Outline,
     Picture,
     PictureError,
     Pixels,
+    SizeLimits,
     TooManyPixels,
     TooMuchWork,
     UnknownType,
-    Unread,
     UnusablePicture,
-    Work,
 )
-from app.imaging.signatures import DICOM, sniff
 
 __all__ = [
-    "MAX_FRAMES",
-    "MAX_PIXELS",
+    "DEFAULT_LIMITS",
     "RESAMPLE",
     "DamagedPicture",
+    "Glance",
     "Header",
+    "ImageFile",
+    "ModelInput",
     "Picture",
     "PictureError",
     "Pixels",
-    "Seen",
+    "SizeLimits",
     "TooManyPixels",
     "TooMuchWork",
     "UnknownType",
-    "Unread",
     "UnusablePicture",
-    "Work",
     "decode",
-    "look",
-    "look_through",
+    "glance",
     "open",
+    "read_frames",
+    "read_input",
     "to_input",
-    "work",
 ]
 
-MAX_PIXELS, MAX_FRAMES = 40_000_000, 10_000
 RESAMPLE = "squash-box"  # written into every bundle; a bundle made for another way of shrinking is refused
-ENOUGH = 2  # a JPEG is decoded at a fraction that leaves this many times the model's pixels a side
+OVERSAMPLING = 2  # a JPEG is decoded at a fraction that leaves this many times the model's pixels a side
+OUTLINED_BYTES = 2**20  # in a larger file no outline is looked for
 
-Seen = tuple[Pixels, Header | None]  # (size, size, 1), and what a DICOM says
-
-
-def work(data: bytes) -> Work:
-    """How much it is to decode `data`: what is not small and plain had better be done where it can be stopped."""
-    return raster.work(data, sniff(data))
+ModelInput = tuple[Pixels, Header | None]  # (size, size, 1), and what a DICOM says
 
 
-def open(data: bytes, *, max_pixels: int = MAX_PIXELS, max_frames: int = MAX_FRAMES) -> Unread:
+def _dicom(data: bytes, limits: SizeLimits) -> ImageFile:
+    from app.imaging import dicom  # here: pydicom takes 40 MB and 0.2 s, and many never meet a DICOM
+
+    return dicom.open(data, limits)
+
+
+def _none(data: bytes, *_: SizeLimits) -> ImageFile:
+    if not data:
+        raise UnusablePicture("The file is empty.")
+    raise UnknownType("The content is not a DICOM, JPEG, PNG, TIFF, BMP or WebP picture.")
+
+
+class Format(NamedTuple):
+    """What is to be known of a format."""
+
+    begins: bytes  # its files, as a regular expression
+    open: Callable[..., ImageFile]  # with their bytes, the limits and, if there is one, their outline
+    outline: Callable[[bytes], Outline] | None = None  # raises ValueError or struct.error
+
+
+FORMATS = {  # the first that fits: a file that is DICOM and something else as well is taken for DICOM
+    "DICOM": Format(rb".{128}DICM|[\x02\x08]\0.\0|\0\x08\0", _dicom),  # or an element of group 2 or 8, without preamble
+    "JPEG": Format(rb"\xff\xd8\xff", jpeg.open, jpeg.read_header),
+    "PNG": Format(rb"\x89PNG\r\n\x1a\n", png.open, png.read_outline),
+    "TIFF": Format(rb"II[*+]\0|MM\0[*+]", tiff.open),  # + in a BigTIFF
+    "BMP": Format(rb"BM", bmp.open),
+    "WEBP": Format(rb"RIFF.{4}WEBP", webp.open),
+    "NONE": Format(rb"", _none),
+}
+BEGINNINGS = re.compile(b"|".join(b"(?P<%s>%s)" % (name.encode(), FORMATS[name].begins) for name in FORMATS), re.DOTALL)
+
+
+class Glance(NamedTuple):
+    """A file of which no more is known than its first bytes and its structure tell, before anything is decoded."""
+
+    data: bytes
+    open: Callable[[SizeLimits], ImageFile]
+    outline: Outline | None  # None where the file is large, damaged or of a format that draws none
+
+
+def glance(data: bytes) -> Glance:
+    """The file's format by its first bytes and, if it is small, its outline; in well under a millisecond."""
+    format = FORMATS[BEGINNINGS.match(data).lastgroup]  # type: ignore[union-attr, index]
+    if format.outline and len(data) <= OUTLINED_BYTES:
+        with suppress(struct.error, ValueError):  # which opening will meet again
+            outline = format.outline(data)
+            return Glance(data, partial(format.open, data, outline=outline), outline)
+    return Glance(data, partial(format.open, data), None)
+
+
+def open(data: bytes, limits: SizeLimits = DEFAULT_LIMITS) -> ImageFile:
     """Read the header of one picture, judged by its content alone.
 
     Raises a PictureError: UnknownType, DamagedPicture, TooManyPixels, TooMuchWork or UnusablePicture.
     """
-    if not data:
-        raise UnusablePicture("The file is empty.")
-    format = sniff(data)
-    if format == DICOM:
-        from app.imaging import dicom  # here: pydicom takes 40 MB and 0.2 s, and many never meet a DICOM
-
-        return dicom.open(data, max_pixels, max_frames)
-    if format is None:
-        raise UnknownType("The content is not a DICOM, JPEG, PNG, TIFF, BMP or WebP picture.")
-    return raster.open(data, format, max_pixels)
+    return glance(data).open(limits)
 
 
-def decode(data: bytes, at_least: int | None = None, **limits: int) -> Picture:
-    """Header and pixels in one go. `at_least`, limits and errors are those of `open` and `Unread.read`."""
-    return open(data, **limits).read(at_least)
+def decode(data: bytes, at_least: int | None = None, limits: SizeLimits = DEFAULT_LIMITS) -> Picture:
+    """Header and pixels in one go. `at_least`, limits and errors are those of `open` and `ImageFile.read`."""
+    return open(data, limits).read(at_least)
 
 
-def look(unread: Unread, size: int) -> Seen:
+def read_input(file: ImageFile, size: int) -> ModelInput:
     """What a model of `size` pixels a side gets to see of a picture. Raises PictureError."""
-    picture = unread.read(ENOUGH * size)
+    picture = file.read(OVERSAMPLING * size)
     return to_input(picture, size), picture.header
 
 
-def look_through(unread: Unread, size: int) -> Iterator[Seen]:
+def read_frames(file: ImageFile, size: int) -> Iterator[ModelInput]:
     """The same of every frame."""
-    for picture in unread.frames():
+    for picture in file.frames():
         yield to_input(picture, size), picture.header
 
 

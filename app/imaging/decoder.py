@@ -1,4 +1,4 @@
-"""What runs in a sandbox: python -m app.imaging.decoder DESCRIPTOR MEMORY, started by app.imaging.sandbox only."""
+"""What runs in a sandbox: python -m app.imaging.decoder DESCRIPTOR PIXELS FRAMES, started by app.imaging.sandbox only."""
 
 import resource
 import signal
@@ -11,27 +11,30 @@ from typing import Any
 
 from PIL import Image
 
-from app.imaging import dicom  # noqa: F401 it takes a fifth of a second, which the first DICOM should not wait for
-from app.imaging.picture import TooMuchWork, Unread
-from app.imaging.sandbox import Job, Open
+import app.imaging.dicom  # noqa: F401 it takes a fifth of a second, which the first DICOM should not wait for
+from app import imaging
+from app.imaging import ImageFile, SizeLimits, TooMuchWork
+from app.imaging.sandbox import Job
 
+# In bytes, beyond what is taken at rest; for each pixel a picture may have JPEG 2000 asks for most, and uses 8.
+MEMORY, MEMORY_PER_PIXEL = 64 * 2**20, 10
 # Of processor time.
 HEADER_SECONDS = 1.0
 FRAME_SECONDS, SECONDS_PER_PIXEL = 1.0, 2e-7  # JPEG 2000 takes half of that
-DATA = 5  # which number of /proc/self/statm counts the pages that are this process's own
+OWN_PAGES = 5  # which number of /proc/self/statm counts them
 
 
-def main(descriptor: int, memory: int) -> None:
+def main(descriptor: int, limits: SizeLimits) -> None:
     """Answer jobs until the service closes the connection."""
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the service, which finishes its requests first
         signal.signal(number, signal.SIG_IGN)
     Image.preinit()
-    _limit(memory)
+    _limit(MEMORY + MEMORY_PER_PIXEL * limits.pixels)
     with Connection(descriptor) as connection, suppress(EOFError, ConnectionError):
         while True:
-            open, job, count = connection.recv()
+            job, count = connection.recv()
             for data in [connection.recv_bytes() for _ in range(count)]:
-                connection.send(_result(open, job, data))
+                connection.send(_result(job, data, limits))
 
 
 def _limit(memory: int) -> None:
@@ -39,17 +42,16 @@ def _limit(memory: int) -> None:
     for limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
         resource.setrlimit(limit, (0, 0))
     with suppress(OSError):  # elsewhere than on Linux there is no such limit, only that on time
-        pages = int(Path("/proc/self/statm").read_text().split()[DATA])
+        pages = int(Path("/proc/self/statm").read_text().split()[OWN_PAGES])
         most = pages * resource.getpagesize() + memory
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
-def _result(open: Open, job: Job, data: bytes) -> Any:
+def _result(job: Job, data: bytes, limits: SizeLimits) -> Any:
     """What `job` makes of a file, or why it failed. Where it takes longer than it may, SIGPROF ends the process."""
     try:
         _allow(HEADER_SECONDS)
-        unread = open(data)
-        return _made(job, unread)
+        return _made(job, imaging.open(data, limits))
     except MemoryError:
         return TooMuchWork("The picture takes more memory to decode than one may.")
     except Exception as error:
@@ -58,11 +60,11 @@ def _result(open: Open, job: Job, data: bytes) -> Any:
         _allow(0)
 
 
-def _made(job: Job, unread: Unread) -> Any:
+def _made(job: Job, file: ImageFile) -> Any:
     """What `job` makes; where that is several things, each has time of its own."""
-    seconds = FRAME_SECONDS + SECONDS_PER_PIXEL * unread.pixels
+    seconds = FRAME_SECONDS + SECONDS_PER_PIXEL * file.pixels
     _allow(seconds)
-    made = job(unread)
+    made = job(file)
     if not isinstance(made, Iterator):
         return made
     several = []
@@ -77,4 +79,4 @@ def _allow(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), SizeLimits(int(sys.argv[2]), int(sys.argv[3])))

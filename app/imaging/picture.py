@@ -1,9 +1,10 @@
 """The vocabulary of the ring: pixels, a picture, and the ways a file can fail to be one."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ Pixels = npt.NDArray[np.uint8]
 
 MIN_SIDE = 16
 NOT_FINITE = "The picture holds values that are not finite numbers."
-BAND = 2**18  # pixels to work on at a time: what lies between stored values and grey takes many bytes for each
+BAND_PIXELS = 2**18  # to work on at a time: what lies between stored values and grey takes many bytes for each
 
 
 class PictureError(ValueError):
@@ -39,12 +40,23 @@ class UnusablePicture(PictureError):
     """A sound file that holds no single picture we can judge."""
 
 
-class Work(Enum):
-    """What decoding a file may take, as far as a glance at it tells."""
+class SizeLimits(NamedTuple):
+    """How large a picture may be that is read."""
 
-    TINY = "well under a millisecond"  # so that handing it to a thread would cost more
-    LITTLE = "bounded by its size"
-    UNKNOWN = "anything"
+    pixels: int = 40_000_000  # in each frame
+    frames: int = 10_000
+
+
+DEFAULT_LIMITS = SizeLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a file's own structure says of its picture."""
+
+    width: int
+    height: int
+    bounded: bool  # whether these and the file's size bound what decoding takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +82,13 @@ class Picture:
     header: Header | None = None  # of a DICOM
 
 
-class Unread(Protocol):
+@dataclass(frozen=True, slots=True)
+class ImageFile(ABC):
     """A file whose header is read and within the limits, its pixels not yet."""
 
-    @property
-    def pixels(self) -> int:
-        """How many the header promises, in each frame."""
+    pixels: int  # as many as the header promises, in each frame
 
+    @abstractmethod
     def read(self, at_least: int | None = None) -> Picture:
         """The picture, or the middle one of several frames. Where the format can, a smaller one in which both sides
         keep `at_least` pixels. Raises PictureError.
@@ -84,17 +96,31 @@ class Unread(Protocol):
 
     def frames(self) -> Iterator[Picture]:
         """All of them, one at a time. Raises PictureError."""
+        yield self.read()
 
 
-def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Judge a size found in a header, before any pixel is decoded."""
-    if width * height > max_pixels:
-        raise TooManyPixels(f"The picture has {width} × {height} pixels; at most {max_pixels:,} are read.")
+@contextmanager
+def as_damage(format: str, how: str = "damaged or cut short") -> Iterator[None]:
+    """Hostile bytes make parsers raise nearly every built-in there is, RecursionError too; all of it means damage."""
+    try:
+        yield
+    except (PictureError, MemoryError):
+        raise
+    except Exception:
+        # What went wrong may quote the header, so it is not kept.
+        raise DamagedPicture(f"The {format} file is {how}.") from None
+
+
+def check_size(width: int, height: int, limits: SizeLimits) -> int:
+    """How many pixels a header promises, judged before any is decoded. Raises TooManyPixels or UnusablePicture."""
+    if width * height > limits.pixels:
+        raise TooManyPixels(f"The picture has {width} × {height} pixels; at most {limits.pixels:,} are read.")
     if min(width, height) < MIN_SIDE:
         raise UnusablePicture(f"The picture is {width} × {height}; each side needs at least {MIN_SIDE} pixels.")
+    return width * height
 
 
 def bands(height: int, width: int) -> Iterator[slice]:
     """The rows of a picture, some at a time; all of a small one."""
-    rows = max(1, BAND // width)
+    rows = max(1, BAND_PIXELS // width)
     return (slice(top, min(top + rows, height)) for top in range(0, height, rows))

@@ -1,39 +1,52 @@
-"""PNG: its chunks, and whether they hold all they promise; Pillow checks neither sums nor rows."""
+"""PNG through Pillow: its chunks, and whether they hold all they promise; Pillow checks neither sums nor rows."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from struct import unpack_from
 
-from app.imaging.picture import TooMuchWork, check_size
+from app.imaging import raster
+from app.imaging.picture import ImageFile, Outline, SizeLimits, TooMuchWork, as_damage, check_size
 
-CHUNKS = 20_000  # a file of 64 MB has 8,192 where its writer makes them of 8 KB
-PIECE = 2**16  # bytes unpacked at a time
+MAX_CHUNKS = 20_000  # a file of 64 MB has 8,192 where its writer makes them of 8 KB
+PIECE_BYTES = 2**16  # unpacked at a time
+PACKED = {b"zTXt", b"iTXt", b"iCCP", b"acTL"}  # chunks that may hold much more than they seem to
 PALETTE = 3
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG's colour type
-PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7
-
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 Chunks = dict[bytes, list[memoryview]]
 
 
-def check(data: bytes, max_pixels: int) -> None:
-    """Raises PictureError, struct.error, zlib.error, LookupError or ValueError."""
-    chunks = read_chunks(data)
+@dataclass(frozen=True, slots=True)
+class Png(Outline):
+    """A PNG's own account of itself."""
+
+    chunks: list[tuple[bytes, int, int]]  # name, start and end of the content
+
+
+@as_damage("PNG")
+def open(data: bytes, limits: SizeLimits, outline: Png | None = None) -> ImageFile:
+    """Raises PictureError."""
+    chunks = _read_chunks(data, outline.chunks if outline else _walk(data))
     width, height, *_ = header = _header(chunks)
-    check_size(width, height, max_pixels)
+    check_size(width, height, limits)
     _check_rows(header, chunks[b"IDAT"])
+    return raster.open(data, "PNG", limits)
 
 
-def read_names(data: bytes) -> set[bytes]:
-    """What chunks there are. Raises what `read_chunks` raises, save for a checksum."""
-    return {name for name, _, _ in _walk(data)}
+def read_outline(data: bytes) -> Png:
+    """What chunks there are, and what the first is in any sound file. Raises TooMuchWork or struct.error."""
+    chunks = list(_walk(data))
+    width, height = unpack_from(">2I", data, 16)
+    return Png(width, height, not PACKED & {name for name, _, _ in chunks}, chunks)
 
 
-def read_chunks(data: bytes) -> Chunks:
-    """The chunks by name, their checksums right and an end among them. Raises TooMuchWork, struct.error or ValueError."""
+def _read_chunks(data: bytes, found: Iterable[tuple[bytes, int, int]]) -> Chunks:
+    """The chunks by name, their checksums right. Raises struct.error or ValueError."""
     chunks: Chunks = {}
     view = memoryview(data)
-    for name, start, end in _walk(data):
+    for name, start, end in found:
         if zlib.crc32(view[start - 4 : end]) != unpack_from(">I", data, end)[0]:
             raise ValueError("a checksum does not fit")
         chunks.setdefault(name, []).append(view[start:end])
@@ -41,15 +54,15 @@ def read_chunks(data: bytes) -> Chunks:
 
 
 def _walk(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and end of every chunk's content, to that of the last one."""
+    """Every chunk to the last one. Raises TooMuchWork, or struct.error where that is missing."""
     end = 4
-    for _ in range(CHUNKS):
+    for _ in range(MAX_CHUNKS):
         length, name = unpack_from(">I4s", data, end + 4)
         start, end = end + 12, end + 12 + length
         yield name, start, end
         if name == b"IEND":
             return
-    raise TooMuchWork(f"The PNG has more than {CHUNKS:,} chunks.")
+    raise TooMuchWork(f"The PNG has more than {MAX_CHUNKS:,} chunks.")
 
 
 def _header(chunks: Chunks) -> tuple[int, ...]:
@@ -73,7 +86,7 @@ def _check_rows(header: tuple[int, ...], data: list[memoryview]) -> None:
 
 def _passes(width: int, height: int, interlaced: int) -> Iterator[tuple[int, int]]:
     """Columns and rows of each pass over the picture."""
-    for left, top, across, down in PASSES if interlaced else ((0, 0, 1, 1),):
+    for left, top, across, down in ADAM7 if interlaced else ((0, 0, 1, 1),):
         columns, rows = -((left - width) // across), -((top - height) // down)
         if columns > 0 and rows > 0:
             yield columns, rows
@@ -83,9 +96,9 @@ def unpacked(parts: Sequence[memoryview], most: int) -> int:
     """How many bytes a stream holds, unpacked little by little. Raises ValueError or zlib.error unless it ends well."""
     inflating, total = zlib.decompressobj(), 0
     for part in parts:
-        for start in range(0, len(part), PIECE):
-            packed: bytes | memoryview = part[start : start + PIECE]
-            while (count := len(inflating.decompress(packed, PIECE))) or inflating.unconsumed_tail:
+        for start in range(0, len(part), PIECE_BYTES):
+            packed: bytes | memoryview = part[start : start + PIECE_BYTES]
+            while (count := len(inflating.decompress(packed, PIECE_BYTES))) or inflating.unconsumed_tail:
                 total += count
                 if total > most:
                     raise ValueError("more than was promised")

@@ -11,43 +11,59 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from app.imaging.picture import DamagedPicture, PictureError, TooMuchWork, Unread
+from app.imaging import DamagedPicture, Glance, ImageFile, PictureError, SizeLimits, TooMuchWork
 
-MEMORY, MEMORY_PER_PIXEL = (
-    64 * 2**20,
-    10,
-)  # bytes, for each that a picture may have: JPEG 2000 asks for most, and uses 8
-KEPT = ("PATH", "LD_LIBRARY_PATH")  # of the environment: a decoder needs no secrets
+TINY_BYTES, TINY_PIXELS = 16 * 1024, 128 * 128  # decoded in at most 0.3 ms
+LITTLE_PIXELS = 4_000_000  # of a file that is outlined: in at most 50 ms and 40 MB
+
+INHERITED = ("PATH", "LD_LIBRARY_PATH")  # of the environment: a decoder needs no secrets
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 STOP_SECONDS = 1.0
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
-Open = Callable[[bytes], Unread]
-Job = Callable[[Unread], Any]  # both such that they can be pickled
+Job = Callable[[ImageFile], Any]  # such that it can be pickled
 
 
-class Decoders:
+class Cost(Enum):
+    """What decoding a file may take."""
+
+    TINY = "well under a millisecond"  # so that handing it to a thread would cost more
+    LITTLE = "bounded by its size"
+    UNKNOWN = "anything"
+
+
+def cost(file: Glance) -> Cost:
+    """What is not known to be small and plain had better be decoded where it can be stopped."""
+    outline = file.outline
+    if outline is None or not outline.bounded or (pixels := outline.width * outline.height) > LITTLE_PIXELS:
+        return Cost.UNKNOWN
+    return Cost.TINY if len(file.data) <= TINY_BYTES and pixels <= TINY_PIXELS else Cost.LITTLE
+
+
+class DecoderPool:
     """Processes that decode: one from the start, and up to `most` as more are needed at a time."""
 
-    def __init__(self, most: int, max_pixels: int) -> None:
-        self._all = [_Decoder(MEMORY + MEMORY_PER_PIXEL * max_pixels) for _ in range(most)]
+    def __init__(self, most: int, limits: SizeLimits) -> None:
+        self.limits = limits
+        self._all = [DecoderProcess(limits) for _ in range(most)]
         self._all[-1].start()
-        self._idle: queue.LifoQueue[_Decoder] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[DecoderProcess] = queue.LifoQueue()
         for decoder in self._all:
             self._idle.put(decoder)
 
-    def __call__(self, open: Open, job: Job, files: Sequence[bytes], over: Callable[[], bool]) -> list[Any]:
-        """What `job` makes of each opened file, in order, or the PictureError that met it.
+    def __call__(self, job: Job, files: Sequence[bytes], over: Callable[[], bool]) -> list[Any]:
+        """What `job` makes of each file, opened, in order, or the PictureError that met it.
 
         Raises TimeoutError once `over` says that nobody waits any more, and OSError where no process can be started.
         """
         decoder = self._idle.get()
         try:
-            return list(decoder.results(open, job, files, over))
+            return list(decoder.results(job, files, over))
         finally:
             self._idle.put(decoder)
 
@@ -56,11 +72,11 @@ class Decoders:
             decoder.stop()
 
 
-class _Decoder:
-    """One process, started when it is needed and not there."""
+class DecoderProcess:
+    """One process that knows its limits from its start, which is when it is needed and not there."""
 
-    def __init__(self, memory: int) -> None:
-        self._memory = memory  # bytes it may take beyond those it has at rest
+    def __init__(self, limits: SizeLimits) -> None:
+        self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection
 
@@ -68,35 +84,35 @@ class _Decoder:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.imaging.decoder", str(theirs.fileno()), str(self._memory)],
+                [sys.executable, "-m", "app.imaging.decoder", *map(str, (theirs.fileno(), *self._limits))],
                 pass_fds=[theirs.fileno()],
                 cwd=Path(__file__).parents[2],
-                env={name: os.environ[name] for name in KEPT if name in os.environ} | ONE_THREAD,
+                env={name: os.environ[name] for name in INHERITED if name in os.environ} | ONE_THREAD,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # libraries quote files in their warnings
             )
         self._connection = Connection(ours.detach())
 
-    def stop(self) -> int:
-        """Its exit code."""
+    def stop(self, patience: float = STOP_SECONDS) -> int:
+        """Its exit code; killed unless it leaves within `patience` seconds."""
         if self._process is None:
             return 0
         self._connection.close()
         try:
-            return self._process.wait(STOP_SECONDS)
+            return self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
         finally:
             self._process = None
 
-    def results(self, open: Open, job: Job, files: Sequence[bytes], over: Callable[[], bool]) -> Iterator[Any]:
+    def results(self, job: Job, files: Sequence[bytes], over: Callable[[], bool]) -> Iterator[Any]:
         """As they come. A death is the fault of the file at hand, but a first SIGKILL may have been anybody's."""
         done, forgiven = 0, -1
         while done < len(files):
             try:
-                for result in self._work(open, job, files[done:], over):
+                for result in self._work(job, files[done:], over):
                     yield result
                     done += 1
             except (EOFError, ConnectionError):
@@ -108,28 +124,23 @@ class _Decoder:
                 yield _cause(code)
                 done += 1
             except BaseException:
-                self._kill()
+                self.stop(patience=0)
                 raise
 
-    def _work(self, open: Open, job: Job, files: Sequence[bytes], over: Callable[[], bool]) -> Iterator[Any]:
+    def _work(self, job: Job, files: Sequence[bytes], over: Callable[[], bool]) -> Iterator[Any]:
         if self._process is None:
             self.start()
-        self._connection.send((open, job, len(files)))
+        self._connection.send((job, len(files)))
         for data in files:
             self._connection.send_bytes(data)
         for _ in files:
-            while not self._connection.poll(LOOK_SECONDS):
+            while not self._connection.poll(POLL_SECONDS):
                 if over():
                     raise TimeoutError
             result = self._connection.recv()
             if isinstance(result, Exception) and not isinstance(result, PictureError):
                 raise result
             yield result
-
-    def _kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-        self.stop()
 
 
 def _cause(code: int) -> PictureError:

@@ -1,13 +1,16 @@
-"""WebP: how large its header says it is, before Pillow makes room for the pixels."""
+"""WebP through Pillow: how large its header says it is, before Pillow makes room for the pixels."""
 
 from struct import unpack_from
 
-from app.imaging.picture import check_size
+from app.imaging import raster
+from app.imaging.picture import ImageFile, SizeLimits, as_damage, check_size
 
 
-def check(data: bytes, max_pixels: int) -> None:
-    """Raises PictureError, struct.error or ValueError."""
-    check_size(*_size(data), max_pixels // 2)  # Pillow takes 15 bytes for each
+@as_damage("WEBP")
+def open(data: bytes, limits: SizeLimits) -> ImageFile:
+    """Raises PictureError."""
+    check_size(*_size(data), SizeLimits(limits.pixels // 2))  # Pillow takes 15 bytes for each
+    return raster.open(data, "WEBP", limits)
 
 
 def _size(data: bytes) -> tuple[int, int]:

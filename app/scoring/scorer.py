@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from app import imaging
-from app.imaging import PictureError, Seen
+from app.imaging import ModelInput, PictureError
 from app.model.bundle import Bundle
 from app.model.classifier import Classifier
 from app.model.prediction import Prediction, predict
@@ -26,7 +26,7 @@ class Scorer:
     def __call__(self, files: Sequence[File]) -> list[Row]:
         """A row for each file, in order; what cannot be read says why."""
         rows: list[Row] = []
-        seen: list[Seen] = []
+        seen: list[ModelInput] = []
         for file in files:
             row, picture = self._read(file)
             rows.append(row)
@@ -34,18 +34,18 @@ class Scorer:
         self._predict(seen, [row for row in rows if "error" not in row])
         return rows
 
-    def _read(self, file: File) -> tuple[Row, Seen | None]:
+    def _read(self, file: File) -> tuple[Row, ModelInput | None]:
         sha256 = None
         try:
             data = file.read()
             sha256 = hashlib.sha256(data).hexdigest()
-            return {"path": file.name, "sha256": sha256}, imaging.look(imaging.open(data), self._classifier.size)
+            return {"path": file.name, "sha256": sha256}, imaging.read_input(imaging.open(data), self._classifier.size)
         except (Unreadable, PictureError) as error:
             return failed_row(file, self.bundle, str(error), sha256), None
         except MemoryError:
             return failed_row(file, self.bundle, "The picture needs more memory than there is.", sha256), None
 
-    def _predict(self, seen: list[Seen], rows: list[Row]) -> None:
+    def _predict(self, seen: list[ModelInput], rows: list[Row]) -> None:
         if not seen:
             return
         outputs = self._classifier(np.stack([pixels for pixels, _ in seen]))

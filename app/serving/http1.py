@@ -10,7 +10,6 @@ from random import getrandbits
 
 import httptools
 import structlog
-from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.errors import ApiError, HeadTooLarge, Malformed, Problem, TooSlow, refusal
@@ -85,6 +84,8 @@ class Protocol(HttpToolsProtocol):
         if self._due is not None:
             self._arrived()
         super().on_headers_complete()
+        if not self.pipeline:
+            self._answering = self.cycle
         if upgrade:
             self.cycle.keep_alive = False
 
@@ -100,15 +101,13 @@ class Protocol(HttpToolsProtocol):
                 self._arrived()
 
     def on_response_complete(self) -> None:
+        if self.pipeline:
+            self._answering = self.pipeline[-1][0]  # which this starts
         super().on_response_complete()
         if self.transport.is_closing():
             self._expect(UNREAD_SECONDS)
         elif self.cycle.response_complete and self.cycle.more_body:
             self._expect(REST_SECONDS)
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._answering = cycle
-        super()._start_asgi_task(cycle, app)
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
 from app import imaging
-from app.imaging import DamagedPicture, PictureError, TooManyPixels, UnknownType, UnusablePicture, decode
+from app.imaging import DamagedPicture, PictureError, SizeLimits, TooManyPixels, UnknownType, UnusablePicture, decode
 from tests import dicoms
 from tests.dicoms import item
 
@@ -200,9 +200,9 @@ def test_the_window_is_the_first_that_makes_sense(window: dict[str, Any], seen: 
 
 
 def test_the_middle_frame_answers_and_frames_gives_all_in_order() -> None:
-    unread = imaging.open(dicom(FRAMES))
-    assert np.array_equal(unread.read().pixels, FRAMES[1])
-    assert np.array_equal(np.stack([picture.pixels for picture in unread.frames()]), FRAMES)
+    file = imaging.open(dicom(FRAMES))
+    assert np.array_equal(file.read().pixels, FRAMES[1])
+    assert np.array_equal(np.stack([picture.pixels for picture in file.frames()]), FRAMES)
 
 
 def test_the_frames_of_an_enhanced_object_share_a_rescale_and_have_their_own_windows() -> None:
@@ -296,7 +296,7 @@ LYING_JPEG_LS = imagecodecs.jpegls_encode(RAMP).replace(b"\0\x30\0\x40", b"\x7f\
 def test_a_small_file_does_not_unpack_to_a_huge_one(data: bytes) -> None:
     tracemalloc.start()
     with pytest.raises(PictureError):
-        decode(data, max_pixels=100_000)
+        decode(data, limits=SizeLimits(100_000))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64e6

@@ -15,8 +15,10 @@ import app
 from app import settings
 from app.main import create_app
 from app.model import bundle, checkpoint
+from app.serving import logs
 from app.serving.server import Server, bind
 
+CLOCK = "serving/server.py"  # it ticks ten times a second, whether anybody asks or not
 HOME = str(Path(app.__file__).parent)
 WARM_REQUESTS = 20
 FORM = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n%b\r\n--x--\r\n'
@@ -33,7 +35,8 @@ class Trace:
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
         code = frame.f_code
-        if self.on and event == "call" and code.co_filename.startswith(HOME) and not code.co_name.startswith("<"):
+        ours = code.co_filename.startswith(HOME) and not code.co_filename.endswith(CLOCK)
+        if self.on and event == "call" and ours and not code.co_name.startswith("<"):
             self.entered.add(f"{code.co_filename.removeprefix(HOME)} {code.co_qualname}")
 
 
@@ -41,6 +44,7 @@ async def trace() -> set[str]:
     """From the request's first byte to its answer's last, in all threads."""
     found = Trace()
     threading.setprofile(found)
+    logs.configure("info")
     chosen = settings.load(port=0)
     server = Server(create_app(chosen, checkpoint.compiled(bundle.read(chosen.bundle), chosen.cache)), chosen)
     with bind("127.0.0.1", 0) as address:

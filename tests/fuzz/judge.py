@@ -9,21 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from app import imaging
-from app.imaging import Pixels
+from app.imaging import Pixels, SizeLimits
 from app.imaging.picture import MIN_SIDE
+from app.imaging.sandbox import cost
 
 CRASHES = Path(__file__).parent / "crashes"
-MOST_PIXELS = 2**20  # instead of 40 million, so that what is found wanting is not just large
+LIMITS = SizeLimits(2**20)  # instead of 40 million pixels, so that what is found wanting is not just large
 MOST_SECONDS = 5
 SIZE = 64
 
 
 def judge(data: bytes) -> None:
     """Decode `data` in every way the service does. Raises what no file may cause."""
-    imaging.work(data)
+    cost(imaging.glance(data))
     try:
-        read = imaging.open(data, max_pixels=MOST_PIXELS).read().pixels
-        seen, _ = imaging.look(imaging.open(data, max_pixels=MOST_PIXELS), SIZE)
+        read = imaging.open(data, LIMITS).read().pixels
+        seen, _ = imaging.read_input(imaging.open(data, LIMITS), SIZE)
     except (imaging.PictureError, MemoryError):
         return
     _check(read, 2)
@@ -35,7 +36,7 @@ def _check(pixels: Pixels, dimensions: int) -> None:
     assert pixels.dtype == np.uint8
     assert pixels.ndim == dimensions
     assert min(pixels.shape[:2]) >= MIN_SIDE
-    assert pixels.size <= MOST_PIXELS
+    assert pixels.size <= LIMITS.pixels
 
 
 if __name__ == "__main__":

@@ -29,10 +29,10 @@ TAGS = (
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
 )
-GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence", "FrameAnatomySequence")
-INFLATED = 8  # bytes for each pixel allowed that a deflated file may unpack to
-META = 2  # the group of elements about the file itself
-SYNTAXES = {  # of a file that does not name its own, by what it looks like: implicit, little-endian
+FRAME_GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence", "FrameAnatomySequence")
+MAX_INFLATED_PER_PIXEL = 8  # bytes for each pixel allowed that a deflated file may unpack to
+META_GROUP = 2  # the group of elements about the file itself
+IMPLIED_SYNTAXES = {  # of a file that does not name its own, by what it looks like: implicit, little-endian
     (True, True): ImplicitVRLittleEndian,
     (False, True): ExplicitVRLittleEndian,
     (False, False): ExplicitVRBigEndian,
@@ -43,9 +43,9 @@ def read_header(data: bytes, max_pixels: int) -> tuple[BytesIO, Dataset]:
     """The header, and the file where its pixels begin."""
     file = BytesIO(data)
     read_preamble(file, force=True)
-    meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != META)
+    meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != META_GROUP)
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:  # pydicom would unpack it without a limit
-        inflated = _inflated(file.read(), INFLATED * max_pixels)
+        inflated = _inflated(file.read(), MAX_INFLATED_PER_PIXEL * max_pixels)
         if inflated[:2] == b"\x02\0" or inflated[128:132] == b"DICM":
             raise ValueError("packed more than once")
         file = BytesIO(inflated)
@@ -53,7 +53,7 @@ def read_header(data: bytes, max_pixels: int) -> tuple[BytesIO, Dataset]:
     dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags(TAGS))
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit, little = dataset.original_encoding
-        dataset.file_meta.TransferSyntaxUID = SYNTAXES[bool(implicit), bool(little)]
+        dataset.file_meta.TransferSyntaxUID = IMPLIED_SYNTAXES[bool(implicit), bool(little)]
     return file, dataset
 
 
@@ -97,7 +97,7 @@ def of_frame(dataset: Dataset, index: int) -> Dataset:
     frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
     shared = dataset.get("SharedFunctionalGroupsSequence") or []
     for groups in (*shared[:1], *frames[index : index + 1]):
-        for name in GROUPS:
+        for name in FRAME_GROUPS:
             for item in groups.get(name) or []:
                 merged.update(item)
     merged.file_meta = dataset.file_meta

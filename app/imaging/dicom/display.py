@@ -12,17 +12,17 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
 from app.imaging.picture import NOT_FINITE, Pixels, UnusablePicture, bands
 
-WINDOWS = {"CT": (40.0, 400.0)}  # centre and width in Hounsfield units for a CT that brings none: soft tissue
-SHARE = 0.5  # percent of the values left out at either end where there is no window at all
-SAMPLE = 4_000_000  # pixels that are enough to know those
+DEFAULT_WINDOWS = {"CT": (40.0, 400.0)}  # centre and width in Hounsfield units for a CT that brings none: soft tissue
+CLIPPED_PERCENT = 0.5  # of the values, left out at either end where there is no window at all
+SAMPLED_PIXELS = 4_000_000  # enough to know those
 LINEAR = "LINEAR"
-EXTREME = 50  # an exponent beyond which a sigmoid is black or white
+MAX_EXPONENT = 50  # beyond which a sigmoid is black or white
 
 Values = npt.NDArray[Any]
 Window = tuple[float, float]  # centre and width
 
 
-def show(values: Values, dataset: Dataset, modality: str | None) -> tuple[Pixels, Window | None]:
+def render(values: Values, dataset: Dataset, modality: str | None) -> tuple[Pixels, Window | None]:
     """Grey of one frame's stored values, (rows, columns) or (rows, columns, 3), and the window they were shown through."""
     window = None
     if values.ndim < 3 and dataset.PhotometricInterpretation != "PALETTE COLOR" and not dataset.get("VOILUTSequence"):
@@ -96,15 +96,16 @@ def _first(value: Any) -> float | None:
 
 def _default_window(stored: Values, dataset: Dataset, modality: str | None) -> Window:
     """All of what eight bits can hold; soft tissue for a CT; else the values but for a few at either end."""
-    stored = stored[:: 1 + stored.size // SAMPLE]  # some rows of a large picture stand for all
+    stored = stored[:: 1 + stored.size // SAMPLED_PIXELS]  # some rows of a large picture stand for all
     values, bits = apply_modality_lut(stored, dataset), int(dataset.get("BitsStored") or 0)
     if values.dtype == np.uint8:
         low, high = 0.0, 2.0**bits - 1 if 0 < bits < 8 else 255.0
-    elif modality in WINDOWS:
-        return WINDOWS[modality]
+    elif modality in DEFAULT_WINDOWS:
+        return DEFAULT_WINDOWS[modality]
     else:
         picture = ~_padding(stored, dataset)
-        low, high = np.percentile(values[picture] if picture.any() else values, (SHARE, 100 - SHARE)).tolist()
+        values = values[picture] if picture.any() else values
+        low, high = np.percentile(values, (CLIPPED_PERCENT, 100 - CLIPPED_PERCENT)).tolist()
     if not isfinite(high - low + abs(low + high)):
         raise UnusablePicture(NOT_FINITE)
     return (low + high) / 2 + 0.5, high - low + 1
@@ -114,7 +115,7 @@ def _through(values: Values, window: Window, function: str) -> Values:
     """Grey from 0 to 1, with values beyond either end, by the formulas of PS3.3 C.11.2.1.2 and C.11.2.1.3."""
     center, width = window
     if function == "SIGMOID":
-        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -EXTREME, EXTREME)))
+        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -MAX_EXPONENT, MAX_EXPONENT)))
     if function == "LINEAR_EXACT" or width == 1:
         return (values - center) / width + 0.5
     return (values - (center - 0.5)) / (width - 1) + 0.5

@@ -2,8 +2,8 @@
 
 from struct import unpack_from
 
-SIZ = b"\xff\x4f\xff\x51"  # how a codestream begins
-TILE, END = 0xFF90, 0xFFD9  # markers
+CODESTREAM_START = b"\xff\x4f\xff\x51"  # how a codestream begins
+START_OF_TILE, END_OF_CODESTREAM = 0xFF90, 0xFFD9  # markers
 
 
 def read_size(data: bytes) -> tuple[int, int]:
@@ -17,9 +17,9 @@ def check_tiles(data: bytes) -> None:
     at = _codestream(data)
     width, height, _, _, across, down, left, top = unpack_from(">8I", data, at + 8)
     at, tiles = at + 2, set()
-    while at + 12 <= len(data) and (marker := unpack_from(">H", data, at)[0]) != END:
+    while at + 12 <= len(data) and (marker := unpack_from(">H", data, at)[0]) != END_OF_CODESTREAM:
         length = unpack_from(">H", data, at + 2)[0] + 2
-        if marker == TILE:
+        if marker == START_OF_TILE:
             tile, length = unpack_from(">HI", data, at + 4)
             tiles.add(tile)
         at += length or len(data)  # the last one need not say how long it is
@@ -30,7 +30,7 @@ def check_tiles(data: bytes) -> None:
 def _codestream(data: bytes) -> int:
     """Where it begins: at once, as DICOM wants it, or in a box of a JP2 file."""
     at = 0
-    while data[at : at + 4] != SIZ:
+    while data[at : at + 4] != CODESTREAM_START:
         length, kind = unpack_from(">I4s", data, at)
         if kind != b"jp2c" and length < 8:
             raise ValueError("a box shorter than its own header")

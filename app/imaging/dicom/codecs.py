@@ -10,11 +10,12 @@ from pydicom.pixels.decoders import base
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 from pydicom.pixels.utils import get_j2k_parameters
 
-from app.imaging import jpeg, jpeg2000
+from app.imaging import jpeg
+from app.imaging.dicom import jpeg2000
 
-NAME = "imagecodecs"
-TRANSFORMED = {"YBR_ICT", "YBR_RCT"}  # colour as JPEG 2000 stores it; its decoder gives RGB
-END = b"\xff\xd9"  # of a JPEG
+PLUGIN = "imagecodecs"
+DECODED_TO_RGB = {"YBR_ICT", "YBR_RCT"}  # colour as JPEG 2000 stores it; its decoder gives RGB
+END_OF_IMAGE = b"\xff\xd9"  # of a JPEG
 
 
 def _decode(name: str, data: bytes, **options: Any) -> Any:
@@ -25,9 +26,9 @@ def _jpeg(data: bytes, runner: DecodeRunner) -> Any:
     """Colours as they are stored; pydicom knows from the header what they are."""
     frame = _jpeg_header(data, runner)
     color = frame.colors == 3
-    checked = jpeg.decode(data, "RGB" if color else "GRAY") if frame.depth == 8 else None  # the other one fills up
+    checked = jpeg.decode(data, "RGB" if color else "L") if frame.depth == 8 else None  # the other one fills up
     if checked is not None and not color:
-        return checked[:, :, 0]
+        return checked
     space = "rgb" if color else "grayscale"
     return _decode("jpeg8_decode", data, colorspace=space, outcolorspace=space)
 
@@ -59,7 +60,7 @@ DECODERS: dict[str, Callable[[bytes, DecodeRunner], Any]] = {
     **dict.fromkeys((uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K), _jpeg_2000),
     uid.RLELossless: _rle,
 }
-DECODER_DEPENDENCIES = dict.fromkeys(DECODERS, (NAME,))  # pydicom asks for this, and for the next
+DECODER_DEPENDENCIES = dict.fromkeys(DECODERS, (PLUGIN,))  # pydicom asks for this, and for the next
 
 
 def is_available(syntax: str) -> bool:
@@ -71,7 +72,7 @@ def decode_frame(data: bytes, runner: DecodeRunner) -> bytearray:
     pixels = DECODERS[runner.transfer_syntax](data, runner)
     runner.set_option("bits_allocated", 8 * pixels.itemsize)
     runner.set_option("planar_configuration", int(pixels.ndim == 1))
-    if runner.photometric_interpretation in TRANSFORMED:
+    if runner.photometric_interpretation in DECODED_TO_RGB:
         runner.set_option("photometric_interpretation", "RGB")
     return bytearray(pixels.data.cast("B"))
 
@@ -82,7 +83,7 @@ def register() -> None:
         decoder = get_decoder(syntax)
         for other in decoder.available_plugins:
             decoder.remove_plugin(other)
-        decoder.add_plugin(NAME, (__name__, "decode_frame"))
+        decoder.add_plugin(PLUGIN, (__name__, "decode_frame"))
     base.get_j2k_parameters = _j2k_parameters  # type: ignore[attr-defined]
 
 
@@ -96,7 +97,7 @@ def _jpeg_header(data: bytes, runner: DecodeRunner) -> jpeg.Jpeg:
     """Raises ValueError or struct.error where there is none, or the end is missing: decoders fill up or search for it."""
     frame = jpeg.read_header(data)
     _check_size(frame.height, frame.width, runner)
-    if not data.rstrip(b"\0\xff").endswith(END):
+    if not data.rstrip(b"\0\xff").endswith(END_OF_IMAGE):
         raise ValueError("the frame is cut short")
     return frame
 

@@ -110,7 +110,7 @@ REFUSALS: dict[type[Exception], Refusal] = {
 
 
 def refusal(error: Exception) -> Refusal:
-    """That of `error`, or else of what it is a kind of; its sentence is the error's own, where that is one of ours."""
+    """The refusal for `error`, or else for what it is a kind of, with the error's own sentence where that is one of ours."""
     if isinstance(error, HTTPException):  # from Starlette's routing and files
         return Refusal(error.status_code, sentence=error.detail, headers=error.headers or {})
     found = next(REFUSALS[kind] for kind in type(error).__mro__ if kind in REFUSALS)

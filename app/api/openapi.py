@@ -60,7 +60,7 @@ def problems(*statuses: int) -> Responses:
 
 
 def protocol_errors(*statuses: int) -> Responses:
-    """The same as the Open Inference Protocol has them."""
+    """The refusals as the Open Inference Protocol has them."""
     found = {status: {"error": BY_STATUS[status].sentence} for status in statuses}
     return {status: _response(status, "application/json", "InferError", example) for status, example in found.items()}
 

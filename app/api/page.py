@@ -42,7 +42,7 @@ async def examples(request: Request) -> list[str]:
 
 @router.get(ASSETS + "examples/{name:path}")
 def example(request: Request, name: str) -> Response:
-    """One of them. Raises HTTPException for any other name, and where the file is gone or was altered."""
+    """A drawn picture. Raises HTTPException for any other name, and where the file is gone or was altered."""
     bundle = service_of(request).bundle
     if name not in {golden.file for golden in bundle.manifest.golden}:
         raise HTTPException(404)

@@ -152,7 +152,7 @@ class RequestContext(Request):
         return min(self._due, self.started + GRACE_SECONDS + received / MIN_BYTES_PER_SECOND)
 
     async def _watch(self) -> None:
-        """Nothing else arrives after the body."""
+        """Wait for the caller to hang up: nothing else arrives after the body."""
         await self.receive()
         self._gone = True
         self._timeout.reschedule(0)

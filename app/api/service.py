@@ -84,7 +84,7 @@ class Service:
         return [found for part in parts for found in part]
 
     async def predict_pixels(self, inputs: Pixels, context: RequestContext) -> list[Prediction | Exception]:
-        """The same for each picture as the model takes it, (n, size, size, 1)."""
+        """A prediction or its own error for each picture as the model takes it, (n, size, size, 1), in order."""
         context.watch()
         return await self._predict_each(self._batcher(context), [(pixels, None) for pixels in inputs], context.timing)
 

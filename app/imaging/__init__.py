@@ -128,7 +128,7 @@ def read_input(file: ImageFile, size: int) -> ModelInput:
 
 
 def read_frames(file: ImageFile, size: int) -> Iterator[ModelInput]:
-    """The same of every frame."""
+    """Model inputs of all frames, one at a time. Raises PictureError."""
     for picture in file.frames():
         yield to_input(picture, size), picture.header
 

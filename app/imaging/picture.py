@@ -95,7 +95,7 @@ class ImageFile(ABC):
         """
 
     def frames(self) -> Iterator[Picture]:
-        """All of them, one at a time. Raises PictureError."""
+        """Pictures of all frames, one at a time. Raises PictureError."""
         yield self.read()
 
 

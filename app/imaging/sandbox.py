@@ -95,7 +95,7 @@ class DecoderProcess:
         self._connection = Connection(ours.detach())
 
     def stop(self, patience: float = STOP_SECONDS) -> int:
-        """Its exit code; killed unless it leaves within `patience` seconds."""
+        """The process' exit code; killed unless it leaves within `patience` seconds."""
         if self._process is None:
             return 0
         self._connection.close()

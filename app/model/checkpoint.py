@@ -31,7 +31,7 @@ COMPILER_ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "
 
 
 def default_cache() -> Path | None:
-    """Ours in this user's own; None for a user without a home."""
+    """A folder of ours in this user's own cache; None for a user without a home."""
     with suppress(RuntimeError):
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bodyregion" / "compiled"
     return None

@@ -71,7 +71,7 @@ class Classifier:
         return Outputs(**tensors)
 
     def twin(self) -> "Classifier":
-        """The same for another thread."""
+        """A classifier of the same bundle for another thread."""
         twin = copy(self)
         twin._model = _open(self.bundle)
         return twin

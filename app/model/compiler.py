@@ -44,7 +44,7 @@ def main(folder: str, *options: str) -> None:
 
 
 def _step_back() -> None:
-    """Whoever answers meanwhile goes first."""
+    """Let whoever answers meanwhile go first."""
     os.nice(LOWEST_NICENESS)
     with suppress(AttributeError, OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

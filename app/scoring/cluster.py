@@ -1,4 +1,4 @@
-"""The same scoring on Ray Data: many machines that see the same files at the same paths.
+"""Scoring on Ray Data: many machines that see the same files at the same paths.
 
 Only the names of files travel. Each batch becomes a part, a small table in a folder beside the table, named for the
 files in it; the driver takes finished parts into the table. So whoever dies, no part is lost, and none counts twice.

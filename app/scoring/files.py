@@ -38,7 +38,7 @@ class File:
         return CONTROL_CHARACTER.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
     def read(self) -> bytes:
-        """All its bytes. Raises Unreadable, also where there are more than MAX_FILE_BYTES."""
+        """The file's bytes. Raises Unreadable, also where there are more than MAX_FILE_BYTES."""
         try:
             if self.member is None:
                 with open(self.path, "rb", buffering=0) as plain:  # noqa: PTH123 Path.open takes longer than a small file

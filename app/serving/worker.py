@@ -26,7 +26,7 @@ def serve(address: socket.socket, chosen: Settings, opened: Bundle) -> int:
 
 
 def main(chosen: Settings, opened: Bundle | None) -> None:
-    """The same as one process of several; without a bundle it serves the one that is current by now."""
+    """Serve as one process of several; without a bundle, the one that is current by now."""
     try:
         with bind(chosen.host, chosen.port, shared=True) as address:
             sys.exit(serve(address, chosen, opened or bundle.read(chosen.bundle)))

@@ -124,7 +124,7 @@ async def infer(context: RequestContext) -> Response:
 
 
 def _manifest(request: Request) -> Manifest:
-    """That of the bundle in use, if it is what the path names. Raises NoModel."""
+    """The manifest of the bundle in use, if it is what the path names. Raises NoModel."""
     manifest, named = service_of(request).bundle.manifest, request.path_params
     if (manifest.name, manifest.version) != (named["name"], named.get("version", manifest.version)):
         raise NoModel

@@ -161,7 +161,7 @@ def _from_binary(tensor: InferInput, data: memoryview) -> list[bytes] | Pixels:
 
 
 def _strings(data: memoryview, count: int) -> list[bytes]:
-    """Each behind its length, four bytes, little-endian."""
+    """Byte strings, each behind its length in four bytes, little-endian."""
     found, start = [], 0
     for _ in range(count):
         (length,) = struct.unpack_from("<I", data, start)

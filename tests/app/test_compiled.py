@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from threading import Thread
@@ -64,6 +64,21 @@ def bare(root: Path) -> Path:
     return published.folder
 
 
+@pytest.fixture(scope="module")
+def compiled_once(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds what the bundle's checkpoint was compiled to."""
+    whole, cache = bundle.read(artifacts / "current"), tmp_path_factory.mktemp("once") / "deep" / "cache"
+    files = {name: digest for name, digest in whole.manifest.files.items() if name != COMPILED}
+    checkpoint.compiled(replace(whole, manifest=whole.manifest.model_copy(update={"files": files})), cache)
+    return cache
+
+
+@pytest.fixture
+def kept(compiled_once: Path, tmp_path: Path) -> Path:
+    """A cache like that of this test's own."""
+    return Path(shutil.copytree(compiled_once, tmp_path / "cache"))
+
+
 @pytest.fixture
 def no_keras(tmp_path: Path) -> dict[str, str]:
     """An environment for processes that have no Keras, and nothing in their cache."""
@@ -99,45 +114,41 @@ def test_two_processes_compile_the_same_bytes(root: Path) -> None:
     assert fresh.compiled == checkpoint.compiled(opened, cache=None).compiled == opened.path(COMPILED).read_bytes()
 
 
-def test_what_was_compiled_is_kept_for_this_user_alone(bare: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "deep" / "cache"
-    first = checkpoint.compiled(bundle.read(bare), cache)
-    [entry] = entries(cache)
-    assert cache.stat().st_mode & 0o777 == 0o700
+def test_what_was_compiled_is_kept_for_this_user_alone(bare: Path, kept: Path) -> None:
+    [entry] = entries(kept)
+    assert kept.stat().st_mode & 0o777 == 0o700
     assert bundle.read(bare).manifest.files[MODEL] in entry.name
     changed = entry.stat().st_mtime_ns
-    assert checkpoint.compiled(bundle.read(bare), cache).compiled == first.compiled
+    assert checkpoint.compiled(bundle.read(bare), kept).compiled == entry.read_bytes()[32:]
     assert entry.stat().st_mtime_ns == changed
 
 
 @pytest.mark.parametrize("way", ["flipped", "cut"])
-def test_what_was_damaged_in_the_cache_is_compiled_anew(bare: Path, tmp_path: Path, way: str) -> None:
-    expected = checkpoint.compiled(bundle.read(bare), tmp_path / "cache").compiled
-    [entry] = entries(tmp_path / "cache")
-    content = bytearray(entry.read_bytes())
-    content[len(content) // 2] ^= 1
-    entry.write_bytes({"flipped": bytes(content), "cut": bytes(content[:1000])}[way])
-    assert checkpoint.compiled(bundle.read(bare), tmp_path / "cache").compiled == expected
-    assert sha256(entries(tmp_path / "cache")[0].read_bytes()[32:]).digest() == entry.read_bytes()[:32]
+def test_what_was_damaged_in_the_cache_is_compiled_anew(bare: Path, kept: Path, way: str) -> None:
+    [entry] = entries(kept)
+    content = entry.read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    entry.write_bytes({"flipped": bytes(flipped), "cut": content[:1000]}[way])
+    assert checkpoint.compiled(bundle.read(bare), kept).compiled == content[32:]
+    assert entries(kept)[0].read_bytes() == content
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o770, 0o500])
-def test_a_folder_that_others_may_enter_or_nobody_write_is_no_cache(bare: Path, tmp_path: Path, mode: int) -> None:
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache").chmod(mode)
-    assert checkpoint.compiled(bundle.read(bare), tmp_path / "cache").compiled
-    assert entries(tmp_path / "cache") == []
+def test_a_folder_that_others_may_enter_or_nobody_write_is_no_cache(bare: Path, kept: Path, mode: int) -> None:
+    assert checkpoint.keeps(kept, bundle.read(bare))
+    kept.chmod(mode)
+    assert not checkpoint.keeps(kept, bundle.read(bare))
 
 
-def test_somebody_elses_folder_is_no_cache(bare: Path, tmp_path: Path) -> None:
+def test_somebody_elses_folder_is_no_cache(bare: Path, kept: Path) -> None:
     if os.geteuid():
         pytest.skip("only root can give a folder away")
-    cache = tmp_path / "cache"
-    checkpoint.compiled(bundle.read(bare), cache)
-    os.chown(cache, 10001, 10001)
-    [entry] = entries(cache)
+    os.chown(kept, 10001, 10001)
+    [entry] = entries(kept)
     entry.write_bytes(sha256(b"evil").digest() + b"evil")
-    assert checkpoint.compiled(bundle.read(bare), cache).compiled != b"evil"
+    assert checkpoint.compiled(bundle.read(bare), kept).compiled != b"evil"
+    assert entry.read_bytes().endswith(b"evil")
 
 
 def test_a_cache_that_cannot_be_made_costs_time_only(bare: Path, tmp_path: Path) -> None:
@@ -284,6 +295,7 @@ def test_one_that_dies_is_told_in_words(bare: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.slow
+@pytest.mark.slow  # 30 s, as it says
 def test_many_and_lone_pictures_at_once_get_the_answers_they_get_alone(tmp_path: Path) -> None:
     """For 30 seconds: two threads on one interpreter would mix them up, or bring the process down."""
     pictures = [phantoms.png(picture) for picture in phantoms.candidates(seed=3)]

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from app.model import bundle
 from app.model.bundle import BundleError
-from training import config, datasets, run, source, split, terms
+from training import config, datasets, dicom_terms, run_folder, source, split
 from training.config import DataError, Interrupted
 from training.datasets import Pictures
 
@@ -64,9 +64,9 @@ def train(
     if extra:
         own = split.make(shown(datasets.load(extra, recipe.size, cache, least=1)), split_by, seed)
         parts = split.join(parts, own)
-    headers = terms.read(dicom, parts.pictures.classes)
+    headers = dicom_terms.read(dicom, parts.pictures.classes)
     judged = replace(parts, pictures=gather(root, extra, max(recipe.size, split.SIDE), cache))
-    with run.alone(folder := run.folder(runs, recipe, parts)):
+    with run_folder.alone(folder := run_folder.folder(runs, recipe, parts)):
         from training import batches, calibrate, fit, models, publish, report  # here: Keras takes seconds to import
 
         fit.make_deterministic(seed)
@@ -129,7 +129,7 @@ def robustness(
 
     pictures = gather(source.open_data(data, cache), extra, split.SIDE, cache)
     console.print(
-        compare.changes_table(compare.beside_article(artifacts, version, pictures, None, out, cache / COMPILED))
+        compare.corruptions_table(compare.beside_article(artifacts, version, pictures, None, out, cache / COMPILED))
     )
     console.print(f"figures and charts are in {out}")
 

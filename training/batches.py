@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging import Pixels
-from training import augment
+from training.augment import augment
+from training.augmenter import Augmenter
 from training.config import Preset, Robust
-from training.darkroom import Darkroom
 from training.split import Split
 
 Targets = npt.NDArray[np.float32]  # (n, classes)
@@ -42,18 +42,18 @@ class Shuffled(keras.utils.PyDataset):  # type: ignore[misc]
         self.start(self.epoch + 1)
 
 
-class Varied(Shuffled):
-    """Some training pictures as they are, most repainted and varied, and negatives with a uniform target."""
+class AugmentedBatches(Shuffled):
+    """Some training pictures as they are, most repainted and augmented, and negatives with a uniform target."""
 
     def __init__(self, split: Split, preset: Robust) -> None:
-        strangers = round(preset.batch_size * preset.negatives)
+        negatives = round(preset.batch_size * preset.negatives)
         rows = split.rows("train")
-        super().__init__(*split.arrays("train"), min(preset.batch_size - strangers, len(rows)), split.seed)
-        self.preset, self.strangers = preset, strangers
-        self.darkroom = Darkroom(split, rows)
+        super().__init__(*split.arrays("train"), min(preset.batch_size - negatives, len(rows)), split.seed)
+        self.preset, self.negatives = preset, negatives
+        self.augmenter = Augmenter(split, rows)
         rng = np.random.default_rng([split.seed, 1])
-        drawn = self.darkroom.negatives(rng, min(preset.pool, len(rows)), preset.material)
-        given = split.strangers("train")[:, :, :, 0]  # a user's own are half of all, however few they are
+        drawn = self.augmenter.negatives(rng, min(preset.pool, len(rows)), preset.material)
+        given = split.of_no_class("train")[:, :, :, 0]  # a user's own are half of all, however few they are
         self.pool = np.concatenate([drawn, np.resize(given, drawn.shape)]) if len(given) else drawn
 
     def __len__(self) -> int:
@@ -62,15 +62,15 @@ class Varied(Shuffled):
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.generic], ...]:
         rng, rows = np.random.default_rng([self.seed, self.epoch, index]), self.rows(index)
         kept = round(len(rows) * self.preset.untouched / (1 - self.preset.negatives))
-        changed = self.darkroom.varied(rng, rows[kept:])
-        strange = augment.vary(rng, self.pool[rng.integers(0, len(self.pool), self.strangers)] / np.float32(255))
-        uniform = np.full((self.strangers, self.targets.shape[1]), 1 / self.targets.shape[1], np.float32)
-        weights = np.repeat(np.array([1, self.preset.negative_weight], np.float32), [len(rows), self.strangers])
-        inputs = np.concatenate([self.inputs[rows[:kept], :, :, 0], changed, strange])
+        changed = self.augmenter.augmented(rng, rows[kept:])
+        negatives = augment(rng, self.pool[rng.integers(0, len(self.pool), self.negatives)] / np.float32(255))
+        uniform = np.full((self.negatives, self.targets.shape[1]), 1 / self.targets.shape[1], np.float32)
+        weights = np.repeat(np.array([1, self.preset.negative_weight], np.float32), [len(rows), self.negatives])
+        inputs = np.concatenate([self.inputs[rows[:kept], :, :, 0], changed, negatives])
         return inputs[:, :, :, np.newaxis], np.concatenate([self.targets[rows], uniform]), weights
 
 
 def make(preset: Preset, split: Split) -> Shuffled:
     if isinstance(preset, Robust):
-        return Varied(split, preset)
+        return AugmentedBatches(split, preset)
     return Shuffled(*split.arrays("train"), preset.batch_size, split.seed)

@@ -2,7 +2,7 @@
 
 from app.model.manifest import Manifest, Metric
 
-ROWS = {  # what a reader looks for first, in this order
+HEADLINES = {  # what a reader looks for first, in this order
     "test_accuracy": "right on the test split",
     "test_accepted": "test split, accepted",
     "test_none_accepted": "test split, own pictures of none of the classes, accepted",
@@ -17,7 +17,7 @@ ROWS = {  # what a reader looks for first, in this order
     "explanation_cost": "probability lost by hiding the fifth the explanation points at, beyond hiding another fifth",
     "auroc": "AUROC of the strangeness, elsewhere against none of the classes",
 }
-DETAILS = {
+SECTIONS = {
     "test_recall_": "Recall on the test split",
     "changed_": "Right on the changed test split",
     "external_recall_": "Recall on pictures from elsewhere",
@@ -59,14 +59,16 @@ NEVER_REFUSES = "It cannot refuse: a picture of anything else is still given one
 
 
 def _chosen(metrics: dict[str, Metric]) -> dict[str, Metric]:
-    return {title: metrics[key] for key, title in ROWS.items() if key in metrics}
+    return {title: metrics[key] for key, title in HEADLINES.items() if key in metrics}
 
 
 def _details(metrics: dict[str, Metric]) -> list[str]:
     parts = []
-    for prefix, title in DETAILS.items():
+    for prefix, title in SECTIONS.items():
         rows = {
-            key[len(prefix) :]: metric for key, metric in metrics.items() if key.startswith(prefix) and key not in ROWS
+            key[len(prefix) :]: metric
+            for key, metric in metrics.items()
+            if key.startswith(prefix) and key not in HEADLINES
         }
         parts += [f"### {title}\n\n{_table(rows)}"] if rows else []
     return parts
@@ -75,8 +77,10 @@ def _details(metrics: dict[str, Metric]) -> list[str]:
 def _failures(manifest: Manifest) -> str:
     """The worst class, change, source and kind of stranger, found in the figures."""
     worst = []
-    for prefix, title in DETAILS.items():
-        rows = {key: metric for key, metric in manifest.metrics.items() if key.startswith(prefix) and key not in ROWS}
+    for prefix, title in SECTIONS.items():
+        rows = {
+            key: metric for key, metric in manifest.metrics.items() if key.startswith(prefix) and key not in HEADLINES
+        }
         if rows:
             pick = max if prefix in ("off_protocol_wrong_", "out_accepted_") else min
             key = pick(rows, key=lambda key: rows[key].value)

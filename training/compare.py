@@ -49,7 +49,7 @@ def beside_article(
 
 def _judge(chosen: Bundle, pictures: Pictures, external: Path | None, out: Path) -> Judged:
     manifest = chosen.manifest
-    parts = split.recall(pictures, gzip.decompress(chosen.path(LISTING).read_bytes()).decode())
+    parts = split.restore(pictures, gzip.decompress(chosen.path(LISTING).read_bytes()).decode())
     elsewhere = read(external, manifest.classes, manifest.input.size) if external else None
     found = evaluate(Classifier(chosen), parts, elsewhere)
     judged = Judged(chosen, found, forward_milliseconds(chosen))
@@ -73,14 +73,14 @@ def table(judged: list[Judged]) -> Table:
     return shown
 
 
-def changes_table(judged: list[Judged]) -> Table:
+def corruptions_table(judged: list[Judged]) -> Table:
     """A row a change: the share right with its interval, and each class's recall."""
     shown = Table("change", *(heading for one in judged for heading in (one.preset, "by class")))
     classes = judged[0].bundle.manifest.classes
-    for name in judged[0].found.changed:
+    for name in judged[0].found.corrupted:
         cells = []
         for one in judged:
-            scores = one.found.changed[name]
+            scores = one.found.corrupted[name]
             recalls = [np.mean(scores.right[scores.labels == index]) for index in range(len(classes))]
             cells += [_cell(one.found.metrics[f"changed_{name}"]), " ".join(f"{recall:.0%}" for recall in recalls)]
         shown.add_row(name, *cells)

@@ -25,7 +25,7 @@ History = list[dict[str, float]]
 BEST, LOGS, HISTORY, RESUME = "best.keras", "tensorboard", "history.csv", "resume"
 VALIDATION_BATCH = 512
 WEIGHTS, STATE = "weights.npz", "state.json"
-REMEMBERED = ("best", "wait", "cooldown_counter", "stopped_epoch", "best_epoch")  # callbacks' own names for their state
+CALLBACK_STATE = ("best", "wait", "cooldown_counter", "stopped_epoch", "best_epoch")  # as Keras names it
 
 
 def make_deterministic(seed: int) -> None:
@@ -96,7 +96,9 @@ class Resume(keras.callbacks.Callback):  # type: ignore[misc]
         state = {
             "history": self.history,
             "stopped": self.model.stop_training,
-            "callbacks": [{key: vars(other)[key] for key in REMEMBERED if key in vars(other)} for other in self.others],
+            "callbacks": [
+                {key: vars(other)[key] for key in CALLBACK_STATE if key in vars(other)} for other in self.others
+            ],
         }
         (scratch / STATE).write_text(json.dumps(state, default=float))
         scratch.rename(final)

@@ -25,7 +25,7 @@ from training.fit import History
 from training.split import Split
 
 CHARTS, LISTING = "charts", "manifest.csv.gz"
-PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "pillow")
+RECORDED_PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "pillow")
 
 
 def draft(
@@ -84,7 +84,7 @@ def publish(
 def _versions() -> dict[str, str]:
     """What was installed where the model was made."""
     found = {}
-    for package in PACKAGES:
+    for package in RECORDED_PACKAGES:
         with suppress(PackageNotFoundError):
             found[package] = version(package)
     return found

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from training.config import DataError
 
-RETRIES = 3
-ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+DOWNLOAD_RETRIES = 3
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 
 
 class _Bar:
@@ -54,7 +54,9 @@ def open_data(data: str, cache: Path) -> Path:
 def download(url: str, known_hash: str, cache: Path) -> Path:
     """The file at `url`, kept in `cache`; a damaged or partial copy is fetched again. Raises DataError."""
     name = url.rsplit("/", 1)[1]
-    store = pooch.create(cache, url.rsplit("/", 1)[0] + "/", registry={name: known_hash}, retry_if_failed=RETRIES)
+    store = pooch.create(
+        cache, url.rsplit("/", 1)[0] + "/", registry={name: known_hash}, retry_if_failed=DOWNLOAD_RETRIES
+    )
     pooch.get_logger().setLevel("WARNING")
     try:
         return Path(store.fetch(name, downloader=pooch.HTTPDownloader(progressbar=_Bar(), timeout=60)))
@@ -68,7 +70,7 @@ def download(url: str, known_hash: str, cache: Path) -> Path:
 
 def extract(archive: Path, cache: Path) -> Path:
     """Unpack into `cache`, once per content; half an extraction is never mistaken for a whole one."""
-    if not archive.name.lower().endswith(ARCHIVES):
+    if not archive.name.lower().endswith(ARCHIVE_SUFFIXES):
         raise DataError(f"{archive} is neither a folder nor a .tar.gz or .zip archive.")
     with archive.open("rb") as file:
         target = cache / hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -13,7 +13,7 @@ SIDE = 64
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE].astype(np.float32)  # (SIDE, SIDE) each
 
 
-class Dice:
+class BatchRandom:
     """Thrown for n pictures: one value a picture is (n, 1, 1), so that it meets pictures of (n, SIDE, SIDE)."""
 
     def __init__(self, rng: np.random.Generator, n: int) -> None:

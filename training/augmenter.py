@@ -14,10 +14,9 @@ class Augmenter:
     """Some pictures of a split, outlined once, to be changed as often as wanted. Rows count within those pictures."""
 
     def __init__(self, split: Split, rows: Indices) -> None:
-        classes, labels = split.pictures.classes, split.pictures.labels[rows]
-        self.pictures = split.pictures.inputs[rows, :, :, 0]  # (n, side, side)
-        self.names = np.array(classes)[labels]
-        self.planes = repaint.outline(self.pictures, labels, classes)
+        self.inputs, self.rows = split.pictures.inputs[:, :, :, 0], rows
+        self.names = np.array(split.pictures.classes)[split.pictures.labels[rows]]
+        self.planes = repaint.outline(self.inputs, rows, self.names)
 
     def augmented(self, rng: np.random.Generator, rows: Indices) -> Pixels:
         """Copies as another scanner, display and position would have made them, (n, side, side)."""
@@ -25,11 +24,11 @@ class Augmenter:
 
     def negatives(self, rng: np.random.Generator, count: int, material: int) -> Pixels:
         """`count` pictures of none of the classes, drawn or made from at most `material` pictures."""
-        rows = rng.permutation(len(self.pictures))[:material]
+        rows = rng.permutation(len(self.rows))[:material]
         repainted = self._repainted(rng, rows)
         pictures = augment(rng, repainted) / np.float32(255)
         windowed = repainted[np.char.endswith(self.names[rows], "CT")]
         return negatives.draw(rng, count, negatives.Material(pictures, windowed))
 
     def _repainted(self, rng: np.random.Generator, rows: Indices) -> Greys:
-        return repaint.repaint(rng, self.pictures[rows], self.planes[rows], self.names[rows])
+        return repaint.repaint(rng, self.inputs[self.rows[rows]], self.planes[rows], self.names[rows])

@@ -10,10 +10,8 @@ from app.imaging import Pixels
 from app.model.classifier import Floats
 from training.augment import augment
 from training.augmenter import Augmenter
-from training.config import Preset, Robust
 from training.corruptions import CORRUPTIONS
 from training.intervals import equal_error
-from training.models import served
 from training.split import Split
 
 FORWARD_BATCH = 256
@@ -29,12 +27,9 @@ class Calibration:
     energy: float
 
 
-def finish(model: keras.Model, preset: Preset, split: Split) -> tuple[keras.Model, Calibration | None]:
-    """The model to publish: a robust network calibrated, with its outputs named; any other as it is."""
-    if not isinstance(preset, Robust):
-        return model, None
-    calibration = Calibration(_temperature(model, split), _energy(model, preset, split))
-    return served(model, calibration.temperature, calibration.energy), calibration
+def calibrate(model: keras.Model, split: Split, material: int) -> Calibration:
+    """Both for a network that gives logits; negatives are made from at most `material` pictures."""
+    return Calibration(_temperature(model, split), _energy(model, split, material))
 
 
 def _temperature(model: keras.Model, split: Split) -> float:
@@ -49,14 +44,14 @@ def _temperature(model: keras.Model, split: Split) -> float:
     return float(TEMPERATURES[np.argmin(losses)])
 
 
-def _energy(model: keras.Model, preset: Robust, split: Split) -> float:
+def _energy(model: keras.Model, split: Split, material: int) -> float:
     """The energy that refuses as large a share of augmented validation pictures as it accepts of negatives made from them.
 
     Nothing is left to choose: at the equal error rate a stranger let in and a picture turned away count alike.
     """
     rng, rows = np.random.default_rng([split.seed, 2]), split.rows("val")
     augmenter = Augmenter(split, rows)
-    drawn = np.concatenate([augmenter.negatives(rng, NEGATIVES, preset.material), split.of_no_class("val")[:, :, :, 0]])
+    drawn = np.concatenate([augmenter.negatives(rng, NEGATIVES, material), split.of_no_class("val")[:, :, :, 0]])
     negatives = augment(rng, drawn / np.float32(255))
     pictures = augmenter.augmented(rng, np.arange(len(rows)))
     return equal_error(_free_energy(model, pictures), _free_energy(model, negatives))

@@ -14,11 +14,12 @@ from app.model.classifier import Classifier
 from app.model.manifest import Metric
 from training import report, split
 from training.card import percent
-from training.config import ARTICLE
 from training.datasets import Pictures
 from training.evaluate import Evaluation, evaluate, forward_milliseconds
 from training.external import read
 from training.publish import LISTING
+
+ARTICLE = "article"  # the preset that others are held against
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def beside_article(
     What it compiles stays in `cache`.
     """
     chosen = bundle.find(artifacts, version)
-    of_article = [one for one in bundle.available(artifacts) if one.manifest.training.get("preset") == ARTICLE.name]
+    of_article = [one for one in bundle.available(artifacts) if one.manifest.training.get("preset") == ARTICLE]
     both = [chosen] + [one for one in of_article[-1:] if one.title != chosen.title]
     return [_judge(checkpoint.compiled(one, cache), pictures, external, out) for one in both]
 

@@ -18,7 +18,7 @@ from rich.progress import track
 
 import app.imaging
 from app.imaging import PictureError, Pixels, decode, to_input
-from training.config import DataError
+from training import DataError
 from training.source import class_folders
 
 NONE = "none"  # the folder of extra pictures that are none of the classes
@@ -72,8 +72,8 @@ def load(root: Path, size: int, cache: Path, least: int = 2) -> Pictures:
     if arrays is None:
         arrays = _decode_all(root, paths, size)
         _store(stored, arrays)
-    keep = np.flatnonzero(arrays["errors"] == "")
     unreadable = [f"{paths[i]} ({arrays['errors'][i]})" for i in np.flatnonzero(arrays["errors"] != "")]
+    keep = arrays["errors"] == "" if unreadable else slice(None)  # which copies nothing
     _check(classes, labels, labels[keep], unreadable)
     chosen = {name: arrays[name][keep] for name in ("inputs", "hashes", "kinds")}
     return Pictures(root, classes, np.array(paths)[keep], labels[keep], unreadable=np.array(unreadable), **chosen)
@@ -127,14 +127,8 @@ def _check(classes: list[str], listed: Indices, kept: Indices, unreadable: list[
 def _decode_all(root: Path, paths: list[str], size: int) -> dict[str, npt.NDArray[Any]]:
     with ProcessPoolExecutor() as pool:
         results = pool.map(partial(_decode_one, root, size), paths, chunksize=FILES_PER_TASK)
-        rows = list(track(results, "decoding", total=len(paths)))
-    inputs, hashes, kinds, errors = zip(*rows, strict=True)
-    return {
-        "inputs": np.stack(inputs),
-        "hashes": np.array(hashes),
-        "kinds": np.array(kinds),
-        "errors": np.array(errors),
-    }
+        columns = zip(*track(results, "decoding", total=len(paths)), strict=True)
+        return dict(zip(("inputs", "hashes", "kinds", "errors"), map(np.array, columns), strict=True))
 
 
 def _decode_one(root: Path, size: int, path: str) -> tuple[Pixels, str, str, str]:

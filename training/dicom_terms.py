@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from app.model.manifest import Terms
-from training.config import DataError
+from training import DataError
 
 HEAD = "HEAD BRAIN SKULL CRANIUM NEURO HEADNECK CEREBRUM SCHAEDEL SCHADEL KOPF HIRN TETE CRANE CEREBRO CRANEO CABEZA"
 CHEST = (

@@ -12,8 +12,8 @@ from app.model.classifier import Answers
 from app.model.manifest import Golden
 
 SIDE = 64
-CANDIDATES_PER_KIND = 40  # among which the golden pictures are chosen
-SUREST_PER_CLASS, LEAST_SURE = 1, 10  # golden pictures
+OF_EACH_KIND = 40  # among which the golden pictures are chosen
+LEAST_SURE = 10  # golden pictures, beside the surest of each class
 
 Draw = Callable[[ImageDraw.ImageDraw, np.random.Generator], None]
 
@@ -109,16 +109,14 @@ def write_data_set(root: Path, kinds: list[str], count: int, seed: int) -> None:
 
 
 def candidates(seed: int) -> list[Pixels]:
-    return [
-        draw(kind, np.random.default_rng([seed, number])) for kind in KINDS for number in range(CANDIDATES_PER_KIND)
-    ]
+    return [draw(kind, np.random.default_rng([seed, number])) for kind in KINDS for number in range(OF_EACH_KIND)]
 
 
 def choose(answers: Answers) -> list[int]:
     """Rows worth replaying: the surest of each class the model finds, and the ones in mid-confidence, where drift shows."""
     confidence, labels = answers.probabilities.max(axis=1), answers.probabilities.argmax(axis=1)
     order = np.argsort(confidence)
-    surest = [int(order[labels[order] == label][-SUREST_PER_CLASS:][0]) for label in np.unique(labels)]
+    surest = [int(order[labels[order] == label][-1]) for label in np.unique(labels)]
     return sorted({*surest, *order[:LEAST_SURE].tolist()})
 
 

@@ -19,8 +19,8 @@ AIR, GAS, LUNG, FAT = -1000.0, -900.0, (-900.0, -750.0), (-130.0, -60.0)  # Houn
 REPAINTED_SHARE = 0.65  # of the pictures that can be repainted
 VISIBLE_LEVELS = 12  # grey levels above the border that count as tissue
 OUTLINE_DIRECTIONS = 24  # half-planes whose meeting is the body's outline
-LEVELS_PER_PIXEL = 4  # levels a pixel of depth, in the stored plane
-OUTLINED_AT_ONCE = 1000  # pictures outlined at a time
+LEVELS_PER_PIXEL = 4  # of depth, in the stored plane
+OUTLINED_AT_ONCE = 1000  # pictures
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,17 @@ class Body:
         return np.clip(self.greys - border(self.greys), 0, 1)
 
 
-def outline(pictures: Pixels, labels: npt.NDArray[np.intp], classes: list[str]) -> Pixels:
-    """Two planes a picture, (n, 2, side, side): depth below the convex outline, and density of visible tissue."""
-    planes = np.zeros((len(pictures), 2, *pictures.shape[1:]), np.uint8)
-    for index, name in enumerate(classes):
-        rows = np.flatnonzero(labels == index) if name in REPAINTERS else np.empty(0, np.intp)
-        for some in np.array_split(rows, max(1, len(rows) // OUTLINED_AT_ONCE)):
-            planes[some] = (
-                _outline(pictures[some].astype(np.float32), BRIDGED_PIXELS[name]) if len(some) else planes[some]
-            )
+def outline(pictures: Pixels, rows: npt.NDArray[np.intp], names: npt.NDArray[np.str_]) -> Pixels:
+    """Two planes for each of `rows`, (n, 2, side, side): depth below the convex outline, density of visible tissue.
+
+    `names` are the classes of those n.
+    """
+    planes = np.zeros((len(rows), 2, *pictures.shape[1:]), np.uint8)
+    for name, reach in BRIDGED_PIXELS.items():
+        members = np.flatnonzero(names == name)
+        for start in range(0, len(members), OUTLINED_AT_ONCE):
+            some = members[start : start + OUTLINED_AT_ONCE]
+            planes[some] = _outline(pictures[rows[some]].astype(np.float32), reach)
     return planes
 
 
@@ -92,55 +94,55 @@ def _largest(visible: Mask, reach: int) -> Mask:
     return things == largest[:, np.newaxis, np.newaxis]
 
 
-def _shown(random: BatchRandom, body: Body, hounsfield: Greys) -> Greys:
+def _shown(rng: BatchRandom, body: Body, hounsfield: Greys) -> Greys:
     """Through a random window: what lies outside the body is air, save tables and clothes where they show."""
-    beside = np.where((body.tissue > 0.05) & random.chance(0.7), body.tissue * 600 - 200, AIR)
-    values = np.where(body.inside, hounsfield, beside) + random.noise() * random.uniform(0, 40)
-    width = random.log_uniform(120, 2500)
-    level = random.uniform(-0.4, 0.1) * width + random.uniform(0, 80)
+    beside = np.where((body.tissue > 0.05) & rng.chance(0.7), body.tissue * 600 - 200, AIR)
+    values = np.where(body.inside, hounsfield, beside) + rng.noise() * rng.uniform(0, 40)
+    width = rng.log_uniform(120, 2500)
+    level = rng.uniform(-0.4, 0.1) * width + rng.uniform(0, 80)
     return np.clip((values - level) / width + 0.5, 0, 1)
 
 
-def _fat(random: BatchRandom) -> Greys:
-    return random.uniform(*FAT) + 25 * random.clouds(8)
+def _fat(rng: BatchRandom) -> Greys:
+    return rng.uniform(*FAT) + 25 * rng.clouds(8)
 
 
-def _abdomen(random: BatchRandom, body: Body) -> Greys:
+def _abdomen(rng: BatchRandom, body: Body) -> Greys:
     """The gaps are fat, and now and then gas in the bowel."""
-    fat, tissue = _fat(random), random.uniform(-10, 60) + body.tissue * random.uniform(200, 900)
-    gas = (random.clouds(9) > random.uniform(0.5, 3)) & (body.depth > 0.25 * body.deepest)
-    return _shown(random, body, np.where(body.tissue > 0.05, tissue, np.where(gas, GAS, fat)))
+    fat, tissue = _fat(rng), rng.uniform(-10, 60) + body.tissue * rng.uniform(200, 900)
+    gas = (rng.clouds(9) > rng.uniform(0.5, 3)) & (body.depth > 0.25 * body.deepest)
+    return _shown(rng, body, np.where(body.tissue > 0.05, tissue, np.where(gas, GAS, fat)))
 
 
-def _head(random: BatchRandom, body: Body) -> Greys:
+def _head(rng: BatchRandom, body: Body) -> Greys:
     """White is skull of any density; the gaps are scalp outside and air or fluid inside."""
-    fat, skull = _fat(random), random.uniform(150, 1200) + 150 * random.clouds(10)
-    cavity = np.where(random.clouds(6) > random.uniform(-1, 2), GAS, random.uniform(-100, 10))
+    fat, skull = _fat(rng), rng.uniform(150, 1200) + 150 * rng.clouds(10)
+    cavity = np.where(rng.clouds(6) > rng.uniform(-1, 2), GAS, rng.uniform(-100, 10))
     gaps = np.where(body.depth > 0.3 * body.deepest, cavity, fat)
-    brain = body.tissue * random.uniform(60, 120)
-    return _shown(random, body, np.where(body.greys > 0.96, skull, np.where(body.tissue > 0.05, brain, gaps)))
+    brain = body.tissue * rng.uniform(60, 120)
+    return _shown(rng, body, np.where(body.greys > 0.96, skull, np.where(body.tissue > 0.05, brain, gaps)))
 
 
-def _chest(random: BatchRandom, body: Body) -> Greys:
+def _chest(rng: BatchRandom, body: Body) -> Greys:
     """The gaps are lung within two ovals beside a heart, and muscle under fat elsewhere."""
     down, right = _placed(body)
-    wall = random.uniform(0.08, 0.35) * body.deepest
-    solid = body.density > random.uniform(0.25, 0.5)
-    heart = _oval(random, down, right, (-0.4, 0), (-0.05, 0.25), (0.15, 0.6), (0.15, 0.5)) & random.chance(0.7)
+    wall = rng.uniform(0.08, 0.35) * body.deepest
+    solid = body.density > rng.uniform(0.25, 0.5)
+    heart = _oval(rng, down, right, (-0.4, 0), (-0.05, 0.25), (0.15, 0.6), (0.15, 0.5)) & rng.chance(0.7)
     lungs = np.zeros_like(heart)
     for middle in ((-0.6, -0.45), (0.45, 0.6)):
-        lungs |= _oval(random, down, right, (-0.1, 0.1), middle, (0.6, 1.1), (0.28, 0.48))
-    muscle = random.uniform(10, 70) + 20 * random.clouds(8)
-    values = np.where(heart, muscle + random.uniform(0, 200) * random.chance(0.5), muscle)
-    values = np.where(body.depth < random.uniform(0.1, 0.8) * wall, _fat(random), values)
-    values = np.where(solid, muscle + body.density * random.uniform(0, 300), values)
-    vessels = np.clip(random.noise() - 1, 0, 2) * random.uniform(0, 500)
-    lung = random.uniform(*LUNG) + 60 * random.clouds(6) + vessels
+        lungs |= _oval(rng, down, right, (-0.1, 0.1), middle, (0.6, 1.1), (0.28, 0.48))
+    muscle = rng.uniform(10, 70) + 20 * rng.clouds(8)
+    values = np.where(heart, muscle + rng.uniform(0, 200) * rng.chance(0.5), muscle)
+    values = np.where(body.depth < rng.uniform(0.1, 0.8) * wall, _fat(rng), values)
+    values = np.where(solid, muscle + body.density * rng.uniform(0, 300), values)
+    vessels = np.clip(rng.noise() - 1, 0, 2) * rng.uniform(0, 500)
+    lung = rng.uniform(*LUNG) + 60 * rng.clouds(6) + vessels
     values = np.where((body.depth > wall) & lungs & ~heart & ~solid, lung, values)
     ribs = (body.depth < 1.5 * wall + 2) & (body.density < 0.5)
     spine = (down > 0.2) & (np.abs(right) < 0.25)
     bone = (body.tissue > 0.05) & (ribs | spine)
-    return _shown(random, body, np.where(bone, muscle + body.tissue * random.uniform(300, 1200), values))
+    return _shown(rng, body, np.where(bone, muscle + body.tissue * rng.uniform(300, 1200), values))
 
 
 def _placed(body: Body) -> tuple[Greys, Greys]:
@@ -158,22 +160,22 @@ def _placed(body: Body) -> tuple[Greys, Greys]:
 Range = tuple[float, float]
 
 
-def _oval(random: BatchRandom, down: Greys, right: Greys, y: Range, x: Range, height: Range, width: Range) -> Mask:
+def _oval(rng: BatchRandom, down: Greys, right: Greys, y: Range, x: Range, height: Range, width: Range) -> Mask:
     """An uneven oval whose middle and half-axes are drawn from ranges."""
-    rows = (down - random.uniform(*y)) / random.uniform(*height)
-    columns = (right - random.uniform(*x)) / random.uniform(*width)
-    return rows**2 + columns**2 + 0.25 * random.clouds(4) < 1
+    rows = (down - rng.uniform(*y)) / rng.uniform(*height)
+    columns = (right - rng.uniform(*x)) / rng.uniform(*width)
+    return rows**2 + columns**2 + 0.25 * rng.clouds(4) < 1
 
 
-def _breast(random: BatchRandom, body: Body) -> Greys:
+def _breast(rng: BatchRandom, body: Body) -> Greys:
     """Fat suppressed: fat turns dark; gland, skin and heart are bright."""
     faint = 0.8 * ((body.depth > 2) & (body.density > 0.012))
     whole = np.clip(np.maximum(body.density * 1.5, faint), 0, 1)
-    skin = np.exp(-(((whole - 0.45) / 0.2) ** 2)) * random.uniform(0, 0.6)
-    turned = np.clip(1 - body.greys * random.uniform(1, 2), 0, 1) * (0.7 + 0.5 * random.clouds(10))
-    inner = random.uniform(0.05, 0.3) + random.uniform(0.1, 0.8) * turned
-    gland = np.clip(random.clouds(8) - random.uniform(0.3, 1.5), 0, 1) * random.uniform(0, 1)
-    return np.clip(whole * (inner + gland) + skin, 0, 1) * random.uniform(0.3, 1)
+    skin = np.exp(-(((whole - 0.45) / 0.2) ** 2)) * rng.uniform(0, 0.6)
+    turned = np.clip(1 - body.greys * rng.uniform(1, 2), 0, 1) * (0.7 + 0.5 * rng.clouds(10))
+    inner = rng.uniform(0.05, 0.3) + rng.uniform(0.1, 0.8) * turned
+    gland = np.clip(rng.clouds(8) - rng.uniform(0.3, 1.5), 0, 1) * rng.uniform(0, 1)
+    return np.clip(whole * (inner + gland) + skin, 0, 1) * rng.uniform(0.3, 1)
 
 
 # The classes of Medical MNIST whose look depends on a window or a sequence; any other class is left as it is.

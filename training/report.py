@@ -138,13 +138,8 @@ def _ood_scores(found: Evaluation, external: External | None, path: Path) -> Non
         for group in np.unique(external.groups):
             groups[f"elsewhere: {group}"] = found.external.ood_score[external.groups == group]
     for label, values in groups.items():
-        axis.hist(
-            values,
-            bins=np.linspace(0, 1, 41).tolist(),
-            weights=np.full(len(values), 1 / len(values)),
-            label=label,
-            alpha=0.5,
-        )
+        weights = np.full(len(values), 1 / len(values))
+        axis.hist(values, bins=np.linspace(0, 1, 41).tolist(), weights=weights, label=label, alpha=0.5)
     axis.axvline(found.test.threshold, color="black", linewidth=1, label="threshold")
     axis.set(xlabel="ood_score", ylabel="share of pictures", yscale="log")
     axis.legend()

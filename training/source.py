@@ -10,8 +10,16 @@ import pooch
 import requests
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from training.config import DataError
+from training import DataError
 
+MEDNIST = (
+    "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/MedNIST.tar.gz"
+    "#md5:0bc7306e7427e00ad1c5526a6677552d"
+)
+MEDNIST_CREDIT = (
+    "Medical MNIST, assembled by Dr. Bradley J. Erickson (Department of Radiology, Mayo Clinic) from TCIA, "
+    "the RSNA Bone Age Challenge and the NIH Chest X-ray data set; CC BY-SA 4.0"
+)
 DOWNLOAD_RETRIES = 3
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging import Pixels
-from training import datasets
-from training.config import DataError
+from training import DataError, datasets
 from training.datasets import NO_CLASS, NONE, Indices, Pictures
 
 SPLITS = ("train", "val", "test")
@@ -44,12 +43,10 @@ class Split:
         """The extra pictures of one of SPLITS that are none of the classes, (n, size, size, 1)."""
         return np.asarray(self.pictures.inputs[(self.assigned == name) & (self.pictures.labels == NO_CLASS)])
 
-    def arrays(self, name: str) -> tuple[Pixels, npt.NDArray[np.float32]]:
-        """Inputs (n, size, size, 1) and one-hot targets (n, classes) of one of SPLITS."""
-        rows = self.rows(name)
-        return self.pictures.inputs[rows], np.eye(len(self.pictures.classes), dtype=np.float32)[
-            self.pictures.labels[rows]
-        ]
+    def arrays(self, rows: Indices) -> tuple[Pixels, npt.NDArray[np.float32]]:
+        """Copies of the inputs (n, size, size, 1), and one-hot targets (n, classes)."""
+        one_hot = np.eye(len(self.pictures.classes), dtype=np.float32)
+        return self.pictures.inputs[rows], one_hot[self.pictures.labels[rows]]
 
     def listing(self) -> str:
         """path, class, split and pixel sha256 as CSV: enough for anyone with the files to repeat the split."""

@@ -16,10 +16,9 @@ from training import datasets, phantoms, split
 from training.augment import augment, warp
 from training.augmenter import Augmenter
 from training.batch_random import SIDE, BatchRandom
-from training.batches import AugmentedBatches
-from training.config import ROBUST
 from training.corruptions import CORRUPTIONS
 from training.intervals import auroc, calibration_error, equal_error, mean_share, share
+from training.recipes.robust import RECIPE, AugmentedBatches
 from training.split import Split
 
 PICTURES = np.stack([phantoms.draw(kind, np.random.default_rng(1)) for kind in phantoms.KINDS])  # (6, 64, 64)
@@ -50,7 +49,7 @@ def test_corruptions_do_what_they_are_called() -> None:
 
 
 def test_batches_depend_on_seed_epoch_and_number_alone(parts: Split) -> None:
-    one, other = AugmentedBatches(parts, ROBUST), AugmentedBatches(parts, ROBUST)
+    one, other = AugmentedBatches(parts, RECIPE), AugmentedBatches(parts, RECIPE)
     other.start(epoch=1)
     other.start(epoch=0)
     assert all(np.array_equal(a, b) for a, b in zip(one[0], other[0], strict=True))
@@ -59,15 +58,15 @@ def test_batches_depend_on_seed_epoch_and_number_alone(parts: Split) -> None:
 
 
 def test_a_batch_is_pictures_with_their_class_and_strangers_with_none(parts: Split) -> None:
-    batches = AugmentedBatches(parts, ROBUST)
+    batches = AugmentedBatches(parts, RECIPE)
     inputs, targets, weights = batches[0]
-    negatives = weights == ROBUST.negative_weight
+    negatives = weights == RECIPE.negative_weight
     assert inputs.shape == (len(weights), 64, 64, 1)
     assert set(targets[negatives].ravel()) == {np.float32(1 / len(KINDS))}
     assert set(targets[~negatives].max(axis=1)) == {1}
-    known = {picture.tobytes() for picture in batches.inputs}
+    known = {picture.tobytes() for picture in parts.pictures.inputs}
     untouched = np.mean([picture.tobytes() in known for picture in inputs[~negatives]])
-    assert untouched == pytest.approx(ROBUST.untouched / (1 - ROBUST.negatives), abs=0.02)
+    assert untouched == pytest.approx(RECIPE.untouched / (1 - RECIPE.negatives), abs=0.02)
 
 
 def test_repainting_follows_the_body_and_leaves_other_classes_alone(parts: Split) -> None:
@@ -99,7 +98,7 @@ def test_intervals_hold_their_value_and_narrow_with_n() -> None:
     assert share(np.ones(5, bool)).high == 1
 
 
-def test_a_sure_and_right_answer_is_calibrated_and_a_sure_and_wrong_one_is_not() -> None:
+def test_a_sure_and_right_answer_is_calibrated_and_a_answers_one_is_not() -> None:
     sure = np.full(100, 0.99, np.float32)
     assert calibration_error(sure, np.ones(100, bool)).value == pytest.approx(0.01, abs=1e-6)
     assert calibration_error(sure, np.zeros(100, bool)).value == pytest.approx(0.99, abs=1e-6)

@@ -18,7 +18,7 @@ from training import occlusion
 from training.corruptions import CORRUPTIONS
 from training.datasets import NO_CLASS, Indices
 from training.external import GROUPS, External
-from training.intervals import Flags, auroc, bootstrapped, calibration_error, mean_share, share
+from training.intervals import Flags, auroc, calibration_error, mean, mean_share, share
 from training.split import Split
 
 Metrics = dict[str, Metric]
@@ -123,8 +123,8 @@ def _shrunk(inputs: Pixels, size: int) -> Pixels:
 
 
 def on_split(scores: Scores, classes: list[str], name: str) -> Metrics:
-    """Accuracy, recalls, acceptance and calibration on one split."""
-    found = {f"{name}_accuracy": share(scores.right)}
+    """Accuracy, mean confidence, recalls, acceptance and calibration on one split."""
+    found = {f"{name}_accuracy": share(scores.right), f"{name}_confidence": mean(scores.confidence)}
     found |= {f"{name}_recall_{kind}": share(scores.right[scores.labels == i]) for i, kind in enumerate(classes)}
     if scores.answers.ood_score is not None:
         found[f"{name}_accepted"] = share(scores.accepted)
@@ -135,8 +135,10 @@ def on_corruptions(scores: dict[str, Scores]) -> Metrics:
     """Accuracy under each change, their mean over changes (pictures resampled), and the worst of them."""
     each = {f"changed_{name}": share(found.right) for name, found in scores.items()}
     per_picture = np.mean([found.right for found in scores.values()], axis=0)
-    mean = bootstrapped(lambda rows: float(per_picture[rows].mean()), len(per_picture))
-    return {"changed_mean": mean, "changed_worst": min(each.values(), key=lambda metric: metric.value)} | each
+    return {
+        "changed_mean": mean(per_picture),
+        "changed_worst": min(each.values(), key=lambda metric: metric.value),
+    } | each
 
 
 def on_external(scores: Scores, external: External, classes: list[str]) -> Metrics:

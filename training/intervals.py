@@ -33,6 +33,10 @@ def bootstrapped(figure: Callable[..., float], *sizes: int) -> Metric:
     return Metric(value=figure(*map(np.arange, sizes)), low=float(low), high=float(high), n=sum(sizes))
 
 
+def mean(values: Floats) -> Metric:
+    return bootstrapped(lambda rows: float(values[rows].mean()), len(values))
+
+
 def mean_share(groups: list[Flags]) -> Metric:
     """The mean of the groups' shares, each group counting alike whatever its size."""
     return bootstrapped(

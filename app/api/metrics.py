@@ -98,7 +98,7 @@ class Metrics:
         for label, share in (shares | (found.class_share if found else {})).items():
             self.class_share.labels(label).set(share)
         self.accepted.set(nan if found is None or found.accepted is None else found.accepted)
-        self.certainty.set(found.confidence if found else nan)
+        self.certainty.set(nan if found is None or found.confidence is None else found.confidence)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(PREFIX + name, text, labels, registry=self._registry)

@@ -10,6 +10,7 @@ import pytest
 
 from app.model import bundle
 from app.model.bundle import CARD
+from app.model.classifier import Answers
 from tests.conftest import KINDS, train
 from tests.running import run
 from training import datasets, phantoms, split
@@ -17,6 +18,7 @@ from training.augment import augment, warp
 from training.augmenter import Augmenter
 from training.batch_random import SIDE, BatchRandom
 from training.corruptions import CORRUPTIONS
+from training.evaluate import Scores, on_split
 from training.intervals import auroc, calibration_error, equal_error, mean_share, share
 from training.recipes.robust import RECIPE, AugmentedBatches
 from training.split import Split
@@ -102,6 +104,12 @@ def test_a_sure_and_right_answer_is_calibrated_and_a_answers_one_is_not() -> Non
     sure = np.full(100, 0.99, np.float32)
     assert calibration_error(sure, np.ones(100, bool)).value == pytest.approx(0.01, abs=1e-6)
     assert calibration_error(sure, np.zeros(100, bool)).value == pytest.approx(0.99, abs=1e-6)
+
+
+def test_mean_confidence_counts_right_and_wrong_alike() -> None:
+    answers = Answers(np.array([[0.9, 0.1], [0.7, 0.3]], np.float32))
+    figures = on_split(Scores(np.array([0, 1]), answers, threshold=1), ["one", "other"], "test")
+    assert (figures["test_confidence"].value, figures["test_accuracy"].value) == pytest.approx((0.8, 0.5))
 
 
 def test_ranking_counts_ties_as_half() -> None:

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from app.model import bundle
 from app.model.bundle import BundleError
-from training import config, datasets, run, source, split, terms
-from training.config import DataError, Interrupted
+from training import DataError, Interrupted, datasets, dicom_terms, recipes, source, split
 from training.datasets import Pictures
+from training.split import Split
 
 WRONG_USE, BAD_BUNDLE, INTERRUPTED = 2, 3, 130
 
@@ -40,9 +40,9 @@ CACHE, COMPILED = Path(pooch.os_cache("bodyregion")), "compiled"
 @cli.callback(invoke_without_command=True)
 def train(
     context: typer.Context,
-    data: Data = config.MEDNIST,
+    data: Data = source.MEDNIST,
     credit: Annotated[str | None, typer.Option(help="Whose pictures these are, for the model card.")] = None,
-    preset: Annotated[str, typer.Option(help=f"One of: {', '.join(config.PRESETS)}.")] = config.DEFAULT_PRESET,
+    preset: Annotated[str, typer.Option(help=f"One of: {', '.join(recipes.INPUT_SIDES)}.")] = recipes.DEFAULT,
     split_by: SplitBy = "blocked",
     seed: Seed = 0,
     extra: Extra = None,
@@ -56,28 +56,20 @@ def train(
     """Train, evaluate and publish. Started again after an interruption, it goes on from the last whole epoch."""
     if context.invoked_subcommand:
         return
-    if preset not in config.PRESETS:
-        raise DataError(f"There is no preset {preset}; there is {', '.join(config.PRESETS)}.")
-    recipe = config.PRESETS[preset]
-    root = source.open_data(data, cache)
-    parts = split.make(shown(datasets.load(root, recipe.size, cache)), split_by, seed)
-    if extra:
-        own = split.make(shown(datasets.load(extra, recipe.size, cache, least=1)), split_by, seed)
-        parts = split.join(parts, own)
-    headers = terms.read(dicom, parts.pictures.classes)
-    judged = replace(parts, pictures=gather(root, extra, max(recipe.size, split.SIDE), cache))
-    with run.alone(folder := run.folder(runs, recipe, parts)):
-        from training import batches, calibrate, fit, models, publish, report  # here: Keras takes seconds to import
+    if preset not in recipes.INPUT_SIDES:
+        raise DataError(f"There is no preset {preset}; there is {', '.join(recipes.INPUT_SIDES)}.")
+    size = recipes.INPUT_SIDES[preset]
+    parts = assign(data, extra, size, split_by, seed, cache)
+    judged = parts if size >= split.SIDE else replace(parts, pictures=gather(data, extra, cache))
+    headers = dicom_terms.read(dicom, parts.pictures.classes)
+    from training import fit, publish, report, run_folder  # here: Keras takes seconds to import
 
-        fit.make_deterministic(seed)
+    recipe = recipes.load(preset)
+    with run_folder.alone(folder := run_folder.folder(runs, recipe, parts)):
         report.samples(parts, folder)
-        training = batches.make(recipe, parts)
-        model = models.build(recipe, len(parts.pictures.classes), steps_per_epoch=len(training))
-        model.summary(print_fn=console.print)
-        best, history = fit.fit(model, recipe, training, parts, folder, verbose="auto" if console.is_terminal else 2)
-        final, calibration = calibrate.finish(best, recipe, parts)
-        draft = publish.draft(name, credit or default_credit(data), recipe, parts, calibration, history)
-        draft = draft.model_copy(update={"dicom": headers})
+        fitted, history = fit.fit(recipe, parts, folder, console)
+        final, calibration = recipe.finish(fitted, parts, folder)
+        draft = publish.draft(name, credit or default_credit(data), recipe, parts, calibration, headers, history)
         published = publish.publish(final, draft, judged, external, history, artifacts, folder)
     console.print(f"published {published.title}, now current; the report is in {folder}")
 
@@ -85,14 +77,13 @@ def train(
 @cli.command("split")
 def split_command(
     out: Annotated[Path, typer.Option(help="Where train_dir, val_dir and test_dir go.")],
-    data: Data = config.MEDNIST,
+    data: Data = source.MEDNIST,
     split_by: SplitBy = "blocked",
     seed: Seed = 0,
     cache: Cache = CACHE,
 ) -> None:
     """Lay the pictures out as train_dir, val_dir and test_dir with the class folders inside."""
-    pictures = datasets.load(source.open_data(data, cache), split.SIDE, cache)
-    parts = split.make(pictures, split_by, seed)
+    parts = split.make(gather(data, None, cache), split_by, seed)
     for name, folder in split.lay_out(parts, out).items():
         console.print(f"{name}: {len(parts.rows(name)):,} pictures in {folder}")
 
@@ -100,7 +91,7 @@ def split_command(
 @cli.command()
 def evaluate(
     version: Version = bundle.CURRENT,
-    data: Data = config.MEDNIST,
+    data: Data = source.MEDNIST,
     extra: Extra = None,
     external: External = None,
     out: Out = Path("runs/evaluation"),
@@ -110,7 +101,7 @@ def evaluate(
     """Every figure of a bundle on the test split its own manifest names, next to preset article's."""
     from training import compare
 
-    pictures = gather(source.open_data(data, cache), extra, split.SIDE, cache)
+    pictures = gather(data, extra, cache)
     console.print(compare.table(compare.beside_article(artifacts, version, pictures, external, out, cache / COMPILED)))
     console.print(f"figures and charts are in {out}")
 
@@ -118,7 +109,7 @@ def evaluate(
 @cli.command()
 def robustness(
     version: Version = bundle.CURRENT,
-    data: Data = config.MEDNIST,
+    data: Data = source.MEDNIST,
     extra: Extra = None,
     out: Out = Path("runs/robustness"),
     artifacts: Artifacts = ARTIFACTS,
@@ -127,15 +118,27 @@ def robustness(
     """How a bundle fares on its test split under each change, by class, next to preset article."""
     from training import compare
 
-    pictures = gather(source.open_data(data, cache), extra, split.SIDE, cache)
-    console.print(
-        compare.changes_table(compare.beside_article(artifacts, version, pictures, None, out, cache / COMPILED))
-    )
+    judged = compare.beside_article(artifacts, version, gather(data, extra, cache), None, out, cache / COMPILED)
+    console.print(compare.corruptions_table(judged))
     console.print(f"figures and charts are in {out}")
 
 
 def default_credit(data: str) -> str:
-    return config.CREDIT if data == config.MEDNIST else Path(data).name
+    return source.MEDNIST_CREDIT if data == source.MEDNIST else Path(data).name
+
+
+def assign(data: str, extra: Path | None, size: int, split_by: split.Method, seed: int, cache: Path) -> Split:
+    """The part each picture plays, after saying what was found; the user's own are split by themselves."""
+    parts = split.make(shown(datasets.load(source.open_data(data, cache), size, cache)), split_by, seed)
+    if not extra:
+        return parts
+    return split.join(parts, split.make(shown(datasets.load(extra, size, cache, least=1)), split_by, seed))
+
+
+def gather(data: str, extra: Path | None, cache: Path) -> Pictures:
+    """The data set, and behind it the user's own pictures where there are some, as large as they are judged."""
+    pictures = datasets.load(source.open_data(data, cache), split.SIDE, cache)
+    return datasets.join(pictures, datasets.load(extra, split.SIDE, cache, least=1)) if extra else pictures
 
 
 def shown(pictures: Pictures) -> Pictures:
@@ -143,12 +146,6 @@ def shown(pictures: Pictures) -> Pictures:
     for line in pictures.report():
         console.print(line)
     return pictures
-
-
-def gather(root: Path, extra: Path | None, size: int, cache: Path) -> Pictures:
-    """The data set, and behind it the user's own pictures where there are some."""
-    pictures = datasets.load(root, size, cache)
-    return datasets.join(pictures, datasets.load(extra, size, cache, least=1)) if extra else pictures
 
 
 def main() -> None:

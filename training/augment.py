@@ -3,33 +3,38 @@
 import numpy as np
 
 from app.imaging import Pixels
-from training.dice import COLUMNS, ROWS, SIDE, Dice, Greys, border, stretched
+from training.batch_random import COLUMNS, ROWS, SIDE, BatchRandom, Greys, border, stretched
 
-TURN, INVERT = 0.45, 0.2  # shares turned by quarters, inverted
-KNOTS = 6  # of a random grey curve
-ELASTIC = 2.5  # most pixels of bending
-ZOOM, STRETCH = (0.65, 1.7), 0.12  # range of scales; spread of the ratio of width to height, as its logarithm
+TURN_SHARE, INVERT_SHARE = 0.45, 0.2  # shares turned by quarters, inverted
+CURVE_PIECES = 6  # of a random grey curve
+MAX_BEND = 2.5  # most pixels of bending
+ZOOM_RANGE, STRETCH_SPREAD = (
+    (0.65, 1.7),
+    0.12,
+)  # range of scales; spread of the ratio of width to height, as its logarithm
 
 
-def vary(rng: np.random.Generator, pictures: Greys) -> Pixels:
+def augment(rng: np.random.Generator, pictures: Greys) -> Pixels:
     """The same pictures, each seen otherwise, as uint8."""
-    dice = Dice(rng, len(pictures))
-    fill = np.where(dice.chance(0.85), border(pictures), dice.uniform(0, 1))
-    varied = _grain(dice, _display(dice, warp(dice, pictures, fill)))
-    return (np.clip(varied, 0, 1) * 255 + 0.5).astype(np.uint8)
+    random = BatchRandom(rng, len(pictures))
+    fill = np.where(random.chance(0.85), border(pictures), random.uniform(0, 1))
+    augmented = _grain(random, _display(random, warp(random, pictures, fill)))
+    return (np.clip(augmented, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def warp(dice: Dice, pictures: Greys, fill: Greys, turn: float = TURN, zoom: tuple[float, float] = ZOOM) -> Greys:
+def warp(
+    rng: BatchRandom, pictures: Greys, fill: Greys, turn: float = TURN_SHARE, zoom: tuple[float, float] = ZOOM_RANGE
+) -> Greys:
     """Turned, mirrored, zoomed, stretched, shifted and bent; what comes from outside is `fill`, (n, 1, 1)."""
-    quarters = np.pi / 2 * dice.rng.integers(0, 4, (dice.n, 1, 1)) * dice.chance(turn)
-    angle = np.deg2rad(dice.rng.normal(0, 10, (dice.n, 1, 1))) + quarters
-    scale, stretch = dice.log_uniform(*zoom), np.exp(dice.rng.normal(0, STRETCH, (dice.n, 1, 1)))
-    mirror = dice.rng.choice([-1, 1], (dice.n, 1, 1))
+    quarters = np.pi / 2 * rng.generator.integers(0, 4, (rng.n, 1, 1)) * rng.chance(turn)
+    angle = np.deg2rad(rng.generator.normal(0, 10, (rng.n, 1, 1))) + quarters
+    scale, stretch = rng.log_uniform(*zoom), np.exp(rng.generator.normal(0, STRETCH_SPREAD, (rng.n, 1, 1)))
+    mirror = rng.generator.choice([-1, 1], (rng.n, 1, 1))
     across = np.cos(angle) * mirror / scale / stretch, -np.sin(angle) / scale / stretch
     down = np.sin(angle) * mirror / scale * stretch, np.cos(angle) / scale * stretch
-    x, y, bend = COLUMNS - (SIDE - 1) / 2, ROWS - (SIDE - 1) / 2, dice.uniform(0, ELASTIC)
+    x, y, bend = COLUMNS - (SIDE - 1) / 2, ROWS - (SIDE - 1) / 2, rng.uniform(0, MAX_BEND)
     columns, rows = (
-        (a * x + b * y).astype(np.float32) + (SIDE - 1) / 2 + dice.uniform(-7, 7) + bend * dice.clouds(4)
+        (a * x + b * y).astype(np.float32) + (SIDE - 1) / 2 + rng.uniform(-7, 7) + bend * rng.clouds(4)
         for a, b in (across, down)
     )
     return sample(pictures - fill, rows, columns) + fill
@@ -49,33 +54,33 @@ def sample(pictures: Greys, rows: Greys, columns: Greys) -> Greys:
     return upper * (1 - below) + lower * below
 
 
-def _display(dice: Dice, pictures: Greys) -> Greys:
+def _display(rng: BatchRandom, pictures: Greys) -> Greys:
     """Another display: a random curve, background to black, stretch, gamma, contrast and brightness, inversion."""
-    pictures = np.where(dice.chance(0.3), _curved(dice, pictures), pictures)
-    greys = np.where(dice.chance(0.25), np.clip(pictures - border(pictures), 0, 1), pictures)
-    greys = np.where(dice.chance(0.4), stretched(greys, least=0.05), greys)
-    greys = np.clip(greys, 0, 1) ** dice.log_uniform(0.45, 2.2)
-    other = np.clip(greys * dice.log_uniform(0.2, 1.5) + dice.uniform(-0.2, 0.3), 0, 1)
+    pictures = np.where(rng.chance(0.3), _curved(rng, pictures), pictures)
+    greys = np.where(rng.chance(0.25), np.clip(pictures - border(pictures), 0, 1), pictures)
+    greys = np.where(rng.chance(0.4), stretched(greys, least=0.05), greys)
+    greys = np.clip(greys, 0, 1) ** rng.log_uniform(0.45, 2.2)
+    other = np.clip(greys * rng.log_uniform(0.2, 1.5) + rng.uniform(-0.2, 0.3), 0, 1)
     kept = other.std((1, 2), keepdims=True) > 0.2 * greys.std((1, 2), keepdims=True)  # not washed out entirely
-    greys = np.where(dice.chance(0.5) & kept, other, greys)
-    return np.where(dice.chance(INVERT), 1 - greys, greys)
+    greys = np.where(rng.chance(0.5) & kept, other, greys)
+    return np.where(rng.chance(INVERT_SHARE), 1 - greys, greys)
 
 
-def _curved(dice: Dice, pictures: Greys) -> Greys:
-    """Through a rising curve of KNOTS straight pieces, from black to white."""
-    heights = np.cumsum(np.exp(dice.rng.normal(0, 1, (dice.n, KNOTS))).astype(np.float32), axis=1)
+def _curved(rng: BatchRandom, pictures: Greys) -> Greys:
+    """Through a rising curve of CURVE_PIECES straight pieces, from black to white."""
+    heights = np.cumsum(np.exp(rng.generator.normal(0, 1, (rng.n, CURVE_PIECES))).astype(np.float32), axis=1)
     heights = np.pad(heights, ((0, 0), (1, 0))) / heights[:, -1:]
-    place, picture = np.clip(pictures, 0, 1) * KNOTS, np.arange(dice.n)[:, np.newaxis, np.newaxis]
-    piece = np.minimum(place.astype(int), KNOTS - 1)
+    place, picture = np.clip(pictures, 0, 1) * CURVE_PIECES, np.arange(rng.n)[:, np.newaxis, np.newaxis]
+    piece = np.minimum(place.astype(int), CURVE_PIECES - 1)
     low, high = heights[picture, piece], heights[picture, piece + 1]
     return low + (high - low) * (place - piece)
 
 
-def _grain(dice: Dice, pictures: Greys) -> Greys:
+def _grain(rng: BatchRandom, pictures: Greys) -> Greys:
     """Softer or sharper, then noise."""
     soft = np.pad(pictures, ((0, 0), (2, 2), (2, 2)), mode="edge")
     for _ in range(2):  # the binomial filter 1 2 1, twice each way
         soft = (soft[:, :-2] + 2 * soft[:, 1:-1] + soft[:, 2:]) / 4
         soft = (soft[:, :, :-2] + 2 * soft[:, :, 1:-1] + soft[:, :, 2:]) / 4
-    pictures = pictures + (soft - pictures) * dice.uniform(-0.8, 1.2) * dice.chance(0.6)
-    return pictures + dice.noise() * dice.uniform(0, 0.08) * dice.chance(0.4)
+    pictures = pictures + (soft - pictures) * rng.uniform(-0.8, 1.2) * rng.chance(0.6)
+    return pictures + rng.noise() * rng.uniform(0, 0.08) * rng.chance(0.4)

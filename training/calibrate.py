@@ -8,16 +8,14 @@ import numpy.typing as npt
 
 from app.imaging import Pixels
 from app.model.classifier import Floats
-from training import augment
-from training.changes import CHANGES
-from training.config import Preset, Robust
-from training.darkroom import Darkroom
-from training.models import served
+from training.augment import augment
+from training.augmenter import Augmenter
+from training.corruptions import CORRUPTIONS
+from training.intervals import equal_error
 from training.split import Split
-from training.statistics import equal_error
 
-CHUNK = 256  # pictures a forward pass
-DRAWN = 6_000  # negatives the threshold is read from
+FORWARD_BATCH = 256
+NEGATIVES = 6_000  # that the threshold is read from
 TEMPERATURES = np.exp(np.linspace(-1.5, 1.5, 121))
 
 
@@ -29,12 +27,9 @@ class Calibration:
     energy: float
 
 
-def finish(model: keras.Model, preset: Preset, split: Split) -> tuple[keras.Model, Calibration | None]:
-    """The model to publish: a robust network calibrated, with its outputs named; any other as it is."""
-    if not isinstance(preset, Robust):
-        return model, None
-    calibration = Calibration(_temperature(model, split), _energy(model, preset, split))
-    return served(model, calibration.temperature, calibration.energy), calibration
+def calibrate(model: keras.Model, split: Split, material: int) -> Calibration:
+    """Both for a network that gives logits; negatives are made from at most `material` pictures."""
+    return Calibration(_temperature(model, split), _energy(model, split, material))
 
 
 def _temperature(model: keras.Model, split: Split) -> float:
@@ -42,24 +37,24 @@ def _temperature(model: keras.Model, split: Split) -> float:
     rows = split.rows("val")
     pictures, labels = split.pictures.inputs[rows, :, :, 0], split.pictures.labels[rows]
     logits = np.concatenate(
-        [_logits(model, pictures), *(_logits(model, change(pictures)) for change in CHANGES.values())]
+        [_logits(model, pictures), *(_logits(model, corrupt(pictures)) for corrupt in CORRUPTIONS.values())]
     )
-    truth = np.tile(labels, len(CHANGES) + 1)
+    truth = np.tile(labels, len(CORRUPTIONS) + 1)
     losses = [-_log_softmax(logits / value)[np.arange(len(truth)), truth].mean() for value in TEMPERATURES]
     return float(TEMPERATURES[np.argmin(losses)])
 
 
-def _energy(model: keras.Model, preset: Robust, split: Split) -> float:
-    """The energy that refuses as large a share of varied validation pictures as it accepts of negatives made from them.
+def _energy(model: keras.Model, split: Split, material: int) -> float:
+    """The energy that refuses as large a share of augmented validation pictures as it accepts of negatives made from them.
 
     Nothing is left to choose: at the equal error rate a stranger let in and a picture turned away count alike.
     """
     rng, rows = np.random.default_rng([split.seed, 2]), split.rows("val")
-    room = Darkroom(split, rows)
-    drawn = np.concatenate([room.negatives(rng, DRAWN, preset.material), split.strangers("val")[:, :, :, 0]])
-    strange = augment.vary(rng, drawn / np.float32(255))
-    varied = room.varied(rng, np.arange(len(rows)))
-    return equal_error(_free_energy(model, varied), _free_energy(model, strange))
+    augmenter = Augmenter(split, rows)
+    drawn = np.concatenate([augmenter.negatives(rng, NEGATIVES, material), split.of_no_class("val")[:, :, :, 0]])
+    negatives = augment(rng, drawn / np.float32(255))
+    pictures = augmenter.augmented(rng, np.arange(len(rows)))
+    return equal_error(_free_energy(model, pictures), _free_energy(model, negatives))
 
 
 def _free_energy(model: keras.Model, pictures: Pixels) -> npt.NDArray[np.floating]:
@@ -67,8 +62,8 @@ def _free_energy(model: keras.Model, pictures: Pixels) -> npt.NDArray[np.floatin
 
 
 def _logits(model: keras.Model, pictures: Pixels) -> Floats:
-    starts = range(0, len(pictures), CHUNK)
-    chunks = [np.ascontiguousarray(pictures[start : start + CHUNK])[:, :, :, np.newaxis] for start in starts]
+    starts = range(0, len(pictures), FORWARD_BATCH)
+    chunks = [np.ascontiguousarray(pictures[start : start + FORWARD_BATCH])[:, :, :, np.newaxis] for start in starts]
     return np.concatenate([model.predict_on_batch(chunk) for chunk in chunks])
 
 

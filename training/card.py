@@ -1,8 +1,10 @@
 """MODEL_CARD.md: what the model is for, what it was measured to do, and where it fails."""
 
+from collections.abc import Iterator
+
 from app.model.manifest import Manifest, Metric
 
-ROWS = {  # what a reader looks for first, in this order
+HEADLINES = {  # what a reader looks for first, in this order
     "test_accuracy": "right on the test split",
     "test_accepted": "test split, accepted",
     "test_none_accepted": "test split, own pictures of none of the classes, accepted",
@@ -17,7 +19,7 @@ ROWS = {  # what a reader looks for first, in this order
     "explanation_cost": "probability lost by hiding the fifth the explanation points at, beyond hiding another fifth",
     "auroc": "AUROC of the strangeness, elsewhere against none of the classes",
 }
-DETAILS = {
+SECTIONS = {
     "test_recall_": "Recall on the test split",
     "changed_": "Right on the changed test split",
     "external_recall_": "Recall on pictures from elsewhere",
@@ -43,8 +45,8 @@ def write(manifest: Manifest) -> str:
                 "`manifest.csv.gz` lists every picture and the part it played.",
                 "## Figures\n\nMeasured on the published bundle through the decoder and classifier of the service, "
                 "each with its 95 % interval.\n\n" + _table(_chosen(manifest.metrics)),
-                *_details(manifest.metrics),
-                _failures(manifest),
+                *(f"### {title}\n\n{_table(rows)}" for _, title, rows in _sections(manifest.metrics)),
+                _failures(manifest.metrics),
                 f"## To repeat it\n\n`python -m training --preset {training['preset']} --seed {training['seed']} --split "
                 f"{data['split']}`: {training['epochs']} epochs, {training['seconds']} seconds, {training['parameters']:,} "
                 "parameters. The same machine and seed give the same weights; other processors round otherwise.",
@@ -59,28 +61,24 @@ NEVER_REFUSES = "It cannot refuse: a picture of anything else is still given one
 
 
 def _chosen(metrics: dict[str, Metric]) -> dict[str, Metric]:
-    return {title: metrics[key] for key, title in ROWS.items() if key in metrics}
+    return {title: metrics[key] for key, title in HEADLINES.items() if key in metrics}
 
 
-def _details(metrics: dict[str, Metric]) -> list[str]:
-    parts = []
-    for prefix, title in DETAILS.items():
-        rows = {
-            key[len(prefix) :]: metric for key, metric in metrics.items() if key.startswith(prefix) and key not in ROWS
-        }
-        parts += [f"### {title}\n\n{_table(rows)}"] if rows else []
-    return parts
+def _sections(metrics: dict[str, Metric]) -> Iterator[tuple[str, str, dict[str, Metric]]]:
+    """Prefix, title and figures of every section that has some, these by what follows the prefix."""
+    for prefix, title in SECTIONS.items():
+        inside = [key for key in metrics if key.startswith(prefix) and key not in HEADLINES]
+        if inside:
+            yield prefix, title, {key.removeprefix(prefix): metrics[key] for key in inside}
 
 
-def _failures(manifest: Manifest) -> str:
+def _failures(metrics: dict[str, Metric]) -> str:
     """The worst class, change, source and kind of stranger, found in the figures."""
     worst = []
-    for prefix, title in DETAILS.items():
-        rows = {key: metric for key, metric in manifest.metrics.items() if key.startswith(prefix) and key not in ROWS}
-        if rows:
-            pick = max if prefix in ("off_protocol_wrong_", "out_accepted_") else min
-            key = pick(rows, key=lambda key: rows[key].value)
-            worst.append(f"- {title}: worst is {key[len(prefix) :]}, {percent(rows[key])} of {rows[key].n:,}.")
+    for prefix, title, rows in _sections(metrics):
+        pick = max if prefix in ("off_protocol_wrong_", "out_accepted_") else min
+        name = pick(rows, key=lambda name: rows[name].value)
+        worst.append(f"- {title}: worst is {name}, {percent(rows[name])} of {rows[name].n:,}.")
     return "## Where it fails\n\n" + "\n".join(worst)
 
 

@@ -14,11 +14,12 @@ from app.model.classifier import Classifier
 from app.model.manifest import Metric
 from training import report, split
 from training.card import percent
-from training.config import ARTICLE
 from training.datasets import Pictures
 from training.evaluate import Evaluation, evaluate, forward_milliseconds
 from training.external import read
 from training.publish import LISTING
+
+ARTICLE = "article"  # the preset that others are held against
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,14 @@ def beside_article(
     What it compiles stays in `cache`.
     """
     chosen = bundle.find(artifacts, version)
-    of_article = [one for one in bundle.available(artifacts) if one.manifest.training.get("preset") == ARTICLE.name]
+    of_article = [one for one in bundle.available(artifacts) if one.manifest.training.get("preset") == ARTICLE]
     both = [chosen] + [one for one in of_article[-1:] if one.title != chosen.title]
     return [_judge(checkpoint.compiled(one, cache), pictures, external, out) for one in both]
 
 
 def _judge(chosen: Bundle, pictures: Pictures, external: Path | None, out: Path) -> Judged:
     manifest = chosen.manifest
-    parts = split.recall(pictures, gzip.decompress(chosen.path(LISTING).read_bytes()).decode())
+    parts = split.restore(pictures, gzip.decompress(chosen.path(LISTING).read_bytes()).decode())
     elsewhere = read(external, manifest.classes, manifest.input.size) if external else None
     found = evaluate(Classifier(chosen), parts, elsewhere)
     judged = Judged(chosen, found, forward_milliseconds(chosen))
@@ -73,14 +74,14 @@ def table(judged: list[Judged]) -> Table:
     return shown
 
 
-def changes_table(judged: list[Judged]) -> Table:
+def corruptions_table(judged: list[Judged]) -> Table:
     """A row a change: the share right with its interval, and each class's recall."""
     shown = Table("change", *(heading for one in judged for heading in (one.preset, "by class")))
     classes = judged[0].bundle.manifest.classes
-    for name in judged[0].found.changed:
+    for name in judged[0].found.corrupted:
         cells = []
         for one in judged:
-            scores = one.found.changed[name]
+            scores = one.found.corrupted[name]
             recalls = [np.mean(scores.right[scores.labels == index]) for index in range(len(classes))]
             cells += [_cell(one.found.metrics[f"changed_{name}"]), " ".join(f"{recall:.0%}" for recall in recalls)]
         shown.add_row(name, *cells)

@@ -18,13 +18,13 @@ from rich.progress import track
 
 import app.imaging
 from app.imaging import PictureError, Pixels, decode, to_input
-from training.config import DataError
+from training import DataError
 from training.source import class_folders
 
 NONE = "none"  # the folder of extra pictures that are none of the classes
-STRANGER = -1  # their label
-MOST_UNREADABLE = 0.01
-CHUNK = 64  # files handed to a process at a time
+NO_CLASS = -1  # their label
+MAX_UNREADABLE_SHARE = 0.01
+FILES_PER_TASK = 64
 
 Indices = npt.NDArray[np.intp]
 
@@ -36,7 +36,7 @@ class Pictures:
     root: Path
     classes: list[str]
     paths: npt.NDArray[np.str_]  # (n,) relative to root
-    labels: Indices  # (n,) positions in classes, or STRANGER
+    labels: Indices  # (n,) positions in classes, or NO_CLASS
     inputs: Pixels  # (n, size, size, 1)
     hashes: npt.NDArray[np.str_]  # (n,) sha256 of the decoded pixels, before any resizing
     kinds: npt.NDArray[np.str_]  # (n,) such as "JPEG L 64×64"
@@ -68,12 +68,12 @@ def load(root: Path, size: int, cache: Path, least: int = 2) -> Pictures:
     """Decode everything under `root`, `least` classes or more, or take it from the cache. Raises DataError."""
     classes, paths, labels = _listing(root, least)
     stored = cache / f"{_key(root, paths, size)}.npz"
-    arrays = _recall(stored)
+    arrays = _restore(stored)
     if arrays is None:
         arrays = _decode_all(root, paths, size)
-        _remember(stored, arrays)
-    keep = np.flatnonzero(arrays["errors"] == "")
+        _store(stored, arrays)
     unreadable = [f"{paths[i]} ({arrays['errors'][i]})" for i in np.flatnonzero(arrays["errors"] != "")]
+    keep = arrays["errors"] == "" if unreadable else slice(None)  # which copies nothing
     _check(classes, labels, labels[keep], unreadable)
     chosen = {name: arrays[name][keep] for name in ("inputs", "hashes", "kinds")}
     return Pictures(root, classes, np.array(paths)[keep], labels[keep], unreadable=np.array(unreadable), **chosen)
@@ -83,7 +83,7 @@ def join(main: Pictures, extra: Pictures) -> Pictures:
     """Both, `extra` behind `main`: its classes are found by name or added, and its folder "none" holds strangers."""
     added = [name for name in extra.classes if name not in (*main.classes, NONE)]
     classes = main.classes + added
-    places = np.array([STRANGER if name == NONE else classes.index(name) for name in extra.classes], np.intp)
+    places = np.array([NO_CLASS if name == NONE else classes.index(name) for name in extra.classes], np.intp)
     return Pictures(
         root=main.root,
         classes=classes,
@@ -117,7 +117,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _check(classes: list[str], listed: Indices, kept: Indices, unreadable: list[str]) -> None:
-    if len(unreadable) > MOST_UNREADABLE * len(listed):
+    if len(unreadable) > MAX_UNREADABLE_SHARE * len(listed):
         raise DataError(f"{len(unreadable)} of {len(listed)} files cannot be read, the first is {unreadable[0]}.")
     for index, name in enumerate(classes):
         if index not in kept:
@@ -126,15 +126,9 @@ def _check(classes: list[str], listed: Indices, kept: Indices, unreadable: list[
 
 def _decode_all(root: Path, paths: list[str], size: int) -> dict[str, npt.NDArray[Any]]:
     with ProcessPoolExecutor() as pool:
-        results = pool.map(partial(_decode_one, root, size), paths, chunksize=CHUNK)
-        rows = list(track(results, "decoding", total=len(paths)))
-    inputs, hashes, kinds, errors = zip(*rows, strict=True)
-    return {
-        "inputs": np.stack(inputs),
-        "hashes": np.array(hashes),
-        "kinds": np.array(kinds),
-        "errors": np.array(errors),
-    }
+        results = pool.map(partial(_decode_one, root, size), paths, chunksize=FILES_PER_TASK)
+        columns = zip(*track(results, "decoding", total=len(paths)), strict=True)
+        return dict(zip(("inputs", "hashes", "kinds", "errors"), map(np.array, columns), strict=True))
 
 
 def _decode_one(root: Path, size: int, path: str) -> tuple[Pixels, str, str, str]:
@@ -158,7 +152,7 @@ def _key(root: Path, paths: list[str], size: int) -> str:
     return key.hexdigest()[:32]
 
 
-def _recall(stored: Path) -> dict[str, npt.NDArray[Any]] | None:
+def _restore(stored: Path) -> dict[str, npt.NDArray[Any]] | None:
     try:
         with stored.open("rb") as file, np.load(file) as arrays:  # each member is checked against its CRC
             return dict(arrays)
@@ -166,7 +160,7 @@ def _recall(stored: Path) -> dict[str, npt.NDArray[Any]] | None:
         return None
 
 
-def _remember(stored: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+def _store(stored: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
     stored.parent.mkdir(parents=True, exist_ok=True)
     scratch = stored.with_name(f".{stored.stem}-{token_hex(8)}.npz")
     try:

@@ -14,16 +14,16 @@ from app.imaging import Picture, Pixels, to_input
 from app.model.bundle import Bundle
 from app.model.classifier import Classifier, Floats, Outputs
 from app.model.manifest import Metric
-from training import explain
-from training.changes import CHANGES
-from training.datasets import STRANGER, Indices
+from training import occlusion
+from training.corruptions import CORRUPTIONS
+from training.datasets import NO_CLASS, Indices
 from training.external import GROUPS, External
+from training.intervals import Flags, auroc, calibration_error, mean, mean_share, share
 from training.split import Split
-from training.statistics import Flags, auroc, bootstrapped, calibration_error, mean_share, share
 
 Metrics = dict[str, Metric]
 
-TIMED = {1: 200, 32: 50}  # pictures a forward pass, and how often it is timed
+TIMED_REPEATS = {1: 200, 32: 50}  # pictures a forward pass, and how often it is timed
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Scores:
         return np.asarray(self.predicted == self.labels)
 
     @property
-    def strangeness(self) -> Floats:
-        """ood_score, or one minus the confidence where the bundle has none."""
+    def ood_score(self) -> Floats:
+        """The model's own, or one minus the confidence where the bundle has none."""
         return 1 - self.confidence if self.answers.ood_score is None else self.answers.ood_score
 
     @property
     def accepted(self) -> Flags:
-        return np.asarray(self.strangeness <= self.threshold)
+        return np.asarray(self.ood_score <= self.threshold)
 
     def confusion(self) -> npt.NDArray[np.int64]:
         """(classes, classes): truth down, answer across."""
@@ -73,9 +73,8 @@ class Scores:
 class Evaluation:
     """One bundle on everything there is to judge it by."""
 
-    val: Scores
     test: Scores
-    changed: dict[str, Scores]  # the test split under each change
+    corrupted: dict[str, Scores]  # the test split under each change
     external: Scores | None
     metrics: Metrics
 
@@ -89,26 +88,26 @@ def evaluate(classifier: Classifier, split: Split, external: External | None) ->
     val, test = (score(classifier, inputs[rows], labels[rows]) for rows in map(split.rows, ("val", "test")))
     rows = split.rows("test")
     whole = inputs[rows, :, :, 0]
-    changed = {
-        name: score(classifier, np.ascontiguousarray(change(whole))[:, :, :, np.newaxis], labels[rows])
-        for name, change in CHANGES.items()
+    corrupted = {
+        name: score(classifier, np.ascontiguousarray(corrupt(whole))[:, :, :, np.newaxis], labels[rows])
+        for name, corrupt in CORRUPTIONS.items()
     }
-    metrics = _on_strangers(classifier, split)
-    metrics |= on_split(val, classes, "val") | on_split(test, classes, "test") | on_changes(changed)
+    metrics = _on_no_class(classifier, split)
+    metrics |= on_split(val, classes, "val") | on_split(test, classes, "test") | on_corruptions(corrupted)
     if test.answers.evidence is not None:
-        metrics["explanation_cost"] = explain.cost(classifier, _shrunk(inputs[rows], classifier.size))
+        metrics["explanation_cost"] = occlusion.cost(classifier, _shrunk(inputs[rows], classifier.size))
     elsewhere = score(classifier, external.inputs, external.labels) if external else None
     if external and elsewhere:
         metrics |= on_external(elsewhere, external, classes)
-    return Evaluation(val, test, changed, elsewhere, metrics)
+    return Evaluation(test, corrupted, elsewhere, metrics)
 
 
-def _on_strangers(classifier: Classifier, split: Split) -> Metrics:
+def _on_no_class(classifier: Classifier, split: Split) -> Metrics:
     """The user's own pictures of none of the classes, where there are some in the test split."""
-    strangers = split.strangers("test")
+    strangers = split.of_no_class("test")
     if not len(strangers):
         return {}
-    return {"test_none_accepted": share(score(classifier, strangers, np.full(len(strangers), STRANGER)).accepted)}
+    return {"test_none_accepted": share(score(classifier, strangers, np.full(len(strangers), NO_CLASS)).accepted)}
 
 
 def score(classifier: Classifier, inputs: Pixels, labels: Indices) -> Scores:
@@ -124,20 +123,22 @@ def _shrunk(inputs: Pixels, size: int) -> Pixels:
 
 
 def on_split(scores: Scores, classes: list[str], name: str) -> Metrics:
-    """Accuracy, recalls, acceptance and calibration on one split."""
-    found = {f"{name}_accuracy": share(scores.right)}
+    """Accuracy, mean confidence, recalls, acceptance and calibration on one split."""
+    found = {f"{name}_accuracy": share(scores.right), f"{name}_confidence": mean(scores.confidence)}
     found |= {f"{name}_recall_{kind}": share(scores.right[scores.labels == i]) for i, kind in enumerate(classes)}
     if scores.answers.ood_score is not None:
         found[f"{name}_accepted"] = share(scores.accepted)
     return found | {f"{name}_calibration_error": calibration_error(scores.confidence, scores.right)}
 
 
-def on_changes(scores: dict[str, Scores]) -> Metrics:
+def on_corruptions(scores: dict[str, Scores]) -> Metrics:
     """Accuracy under each change, their mean over changes (pictures resampled), and the worst of them."""
     each = {f"changed_{name}": share(found.right) for name, found in scores.items()}
     per_picture = np.mean([found.right for found in scores.values()], axis=0)
-    mean = bootstrapped(lambda rows: float(per_picture[rows].mean()), len(per_picture))
-    return {"changed_mean": mean, "changed_worst": min(each.values(), key=lambda metric: metric.value)} | each
+    return {
+        "changed_mean": mean(per_picture),
+        "changed_worst": min(each.values(), key=lambda metric: metric.value),
+    } | each
 
 
 def on_external(scores: Scores, external: External, classes: list[str]) -> Metrics:
@@ -152,7 +153,7 @@ def on_external(scores: Scores, external: External, classes: list[str]) -> Metri
         "external_calibration_error": calibration_error(scores.confidence[inside], scores.right[inside]),
     } | {f"external_recall_{name}": share(hits) for name, hits in by_class.items()}
     if out.any():
-        found["auroc"] = auroc(scores.strangeness[inside], scores.strangeness[out])
+        found["auroc"] = auroc(scores.ood_score[inside], scores.ood_score[out])
     found |= _shares("off_protocol_wrong", wrong, off, external.kinds)
     found |= _shares("out_accepted", scores.accepted, out, external.kinds)
     return found | _shares("external_accuracy", scores.right, inside, external.sources)
@@ -174,7 +175,7 @@ def forward_milliseconds(bundle: Bundle) -> dict[int, float]:
 def _time_forward(bundle: Bundle) -> dict[int, float]:
     classifier = Classifier(bundle)
     found = {}
-    for count, repeats in TIMED.items():
+    for count, repeats in TIMED_REPEATS.items():
         inputs = np.random.default_rng(0).integers(0, 256, (count, classifier.size, classifier.size, 1), np.uint8)
         times = []
         for _ in range(repeats):

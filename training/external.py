@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging import PictureError, Pixels, decode, to_input
-from training.config import DataError
+from training import DataError
 from training.datasets import Indices
 
 GROUPS = ("in", "off_protocol", "out")

@@ -15,26 +15,19 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
+from rich.console import Console
 
-from training.batches import Shuffled
-from training.config import Article, Interrupted, Preset
+from training import Interrupted
+from training.recipes.recipe import Recipe
 from training.split import Split
 
 History = list[dict[str, float]]
 
-BEST, LOGS, HISTORY, RESUME = "best.keras", "tensorboard", "history.csv", "resume"
+LOGS, HISTORY, RESUME = "tensorboard", "history.csv", "resume"
 VALIDATION_BATCH = 512
 WEIGHTS, STATE = "weights.npz", "state.json"
-REMEMBERED = ("best", "wait", "cooldown_counter", "stopped_epoch", "best_epoch")  # callbacks' own names for their state
-
-
-def make_deterministic(seed: int) -> None:
-    """Seed every generator and, where the backend needs telling, ask it for repeatable kernels."""
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
+CALLBACK_STATE = ("best", "wait", "cooldown_counter", "stopped_epoch", "best_epoch")  # as Keras names it
 
 
 class Reseed(keras.callbacks.Callback):  # type: ignore[misc]
@@ -96,7 +89,9 @@ class Resume(keras.callbacks.Callback):  # type: ignore[misc]
         state = {
             "history": self.history,
             "stopped": self.model.stop_training,
-            "callbacks": [{key: vars(other)[key] for key in REMEMBERED if key in vars(other)} for other in self.others],
+            "callbacks": [
+                {key: vars(other)[key] for key in CALLBACK_STATE if key in vars(other)} for other in self.others
+            ],
         }
         (scratch / STATE).write_text(json.dumps(state, default=float))
         scratch.rename(final)
@@ -132,37 +127,35 @@ class StopOnRequest(keras.callbacks.Callback):  # type: ignore[misc]
             signal.signal(signal.SIGINT, before)
 
 
-def fit(
-    model: keras.Model, preset: Preset, batches: Shuffled, split: Split, run: Path, verbose: int | str
-) -> tuple[keras.Model, History]:
-    """Train in `run`, going on from where an earlier run there stopped; the model to keep and every epoch's figures.
+def fit(recipe: Recipe, split: Split, run: Path, console: Console) -> tuple[keras.Model, History]:
+    """Train in `run`, going on from where an earlier run there stopped; the model at the end and every epoch's figures.
 
     Raises Interrupted after Ctrl-C.
     """
-    patient = _callbacks(preset, run)
-    resume, stop = Resume(run / RESUME, patient), StopOnRequest()
+    keras.utils.set_random_seed(split.seed)
+    tf.config.experimental.enable_op_determinism()
+    batches = recipe.batches(split)
+    model = recipe.network(len(split.pictures.classes), len(batches))
+    model.summary(print_fn=console.print)
+    callbacks = recipe.callbacks(run)
+    resume, stop = Resume(run / RESUME, callbacks), StopOnRequest()
     done = resume.restore(model)
     batches.start(epoch=done)
-    if not resume.stopped and done < preset.max_epochs:
+    if not resume.stopped and done < recipe.max_epochs:
+        log = keras.callbacks.TensorBoard(run / LOGS, write_graph=False)
         with stop.listening(), _full_disk():
             model.fit(
                 batches,
-                validation_data=split.arrays("val"),
+                validation_data=split.arrays(split.rows("val")),
                 validation_batch_size=VALIDATION_BATCH,
-                epochs=preset.max_epochs,
+                epochs=recipe.max_epochs,
                 initial_epoch=done,
-                callbacks=[
-                    Reseed(split.seed),
-                    keras.callbacks.TensorBoard(run / LOGS, write_graph=False),
-                    *patient,
-                    resume,
-                    stop,
-                ],
-                verbose=verbose,
+                callbacks=[Reseed(split.seed), log, *callbacks, resume, stop],
+                verbose="auto" if console.is_terminal else 2,
                 shuffle=False,  # the batches are shuffled already
             )
     _write_history(run / HISTORY, resume.history)
-    return keras.models.load_model(run / BEST) if patient else model, resume.history
+    return model, resume.history
 
 
 @contextmanager
@@ -174,18 +167,6 @@ def _full_disk() -> Iterator[None]:
         if isinstance(error, OSError) or os.strerror(ENOSPC) not in str(error):
             raise
         raise OSError(ENOSPC, os.strerror(ENOSPC)) from error
-
-
-def _callbacks(preset: Preset, run: Path) -> list[keras.callbacks.Callback]:
-    if not isinstance(preset, Article):
-        return []
-    return [
-        keras.callbacks.EarlyStopping("val_loss", patience=preset.stop_patience),
-        keras.callbacks.ReduceLROnPlateau(
-            "val_loss", factor=preset.plateau_factor, patience=preset.plateau_patience, min_lr=preset.min_learning_rate
-        ),
-        keras.callbacks.ModelCheckpoint(run / BEST, monitor="val_loss", save_best_only=True),
-    ]
 
 
 def _write_history(path: Path, history: History) -> None:

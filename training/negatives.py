@@ -10,119 +10,122 @@ import numpy as np
 
 from app.imaging import Pixels
 from training.augment import sample, warp
-from training.dice import COLUMNS, ROWS, SIDE, Dice, Greys, stretched
+from training.batch_random import COLUMNS, ROWS, SIDE, BatchRandom, Greys, stretched
 
-SHAPES = 40  # most shapes in one picture
+MAX_SHAPES = 40  # in one picture
 
 
 @dataclass(frozen=True)
 class Material:
     """What negatives are broken out of."""
 
-    pictures: Greys  # varied training pictures
+    pictures: Greys  # augmented training pictures
     windowed: Greys  # repainted CT, before any change of its greys
 
-    def some(self, dice: Dice) -> Greys:
-        return self.pictures[dice.rng.integers(0, len(self.pictures), dice.n)]
+    def some(self, rng: BatchRandom) -> Greys:
+        return self.pictures[rng.generator.integers(0, len(self.pictures), rng.n)]
 
 
 def draw(rng: np.random.Generator, count: int, material: Material) -> Pixels:
     """`count` negatives of all kinds in random order, uint8."""
-    shares = (np.array(list(KINDS.values())) * count).round().astype(int)
+    shares = (np.array(list(KIND_SHARES.values())) * count).round().astype(int)
     shares[0] += count - shares.sum()
-    drawn = [kind(Dice(rng, share), material) for kind, share in zip(KINDS, shares.tolist(), strict=True)]
-    return (np.clip(np.concatenate(drawn)[rng.permutation(count)], 0, 1) * 255).astype(np.uint8)
+    drawn = [
+        (np.clip(kind(BatchRandom(rng, share), material), 0, 1) * 255).astype(np.uint8)  # a quarter of the room
+        for kind, share in zip(KIND_SHARES, shares.tolist(), strict=True)
+    ]
+    return np.concatenate(drawn)[rng.permutation(count)]
 
 
-def _leaves(dice: Dice, material: Material) -> Greys:
+def _leaves(rng: BatchRandom, material: Material) -> Greys:
     """Overlapping shaded shapes of all sizes: dead leaves, whose statistics are those of photographs.
 
     Lee, Mumford and Huang, Int. J. Comput. Vis. 41 (2001).
     """
-    greys = dice.uniform(0, 1) * dice.chance(0.6) + dice.chance(0.5) * dice.uniform(0, 0.5) * dice.clouds(5)
-    count, smallest, thin = dice.log_uniform(1, SHAPES), dice.uniform(1.5, 12), dice.uniform(0, 2)
-    for number in range(SHAPES):
-        angle, radius = dice.uniform(0, np.pi), np.minimum(smallest / np.sqrt(dice.uniform(0.01, 1)), 40)
-        x, y = COLUMNS - dice.uniform(-4, SIDE + 4), ROWS - dice.uniform(-4, SIDE + 4)
+    greys = rng.uniform(0, 1) * rng.chance(0.6) + rng.chance(0.5) * rng.uniform(0, 0.5) * rng.clouds(5)
+    count, smallest, thin = rng.log_uniform(1, MAX_SHAPES), rng.uniform(1.5, 12), rng.uniform(0, 2)
+    for number in range(MAX_SHAPES):
+        angle, radius = rng.uniform(0, np.pi), np.minimum(smallest / np.sqrt(rng.uniform(0.01, 1)), 40)
+        x, y = COLUMNS - rng.uniform(-4, SIDE + 4), ROWS - rng.uniform(-4, SIDE + 4)
         along = (x * np.cos(angle) + y * np.sin(angle)) / radius
-        beside = (y * np.cos(angle) - x * np.sin(angle)) / radius / np.exp(-thin * dice.uniform(0, 1))
+        beside = (y * np.cos(angle) - x * np.sin(angle)) / radius / np.exp(-thin * rng.uniform(0, 1))
         box = np.maximum(np.abs(along), np.abs(beside))
-        edge = np.where(dice.chance(0.6), np.hypot(along, beside), box)
-        shade = dice.uniform(0, 1) + dice.uniform(-0.3, 0.3) * along
-        shade = shade + dice.uniform(-0.4, 0.4) * np.clip(edge, 0, 1) ** 4
+        edge = np.where(rng.chance(0.6), np.hypot(along, beside), box)
+        shade = rng.uniform(0, 1) + rng.uniform(-0.3, 0.3) * along
+        shade = shade + rng.uniform(-0.4, 0.4) * np.clip(edge, 0, 1) ** 4
         greys = np.where((edge < 1) & (number < count), shade, greys)
-    texture = dice.chance(0.5) * dice.uniform(0, 0.25) * (_spectrum(dice, material) - 0.5)
+    texture = rng.chance(0.5) * rng.uniform(0, 0.25) * (_spectrum(rng, material) - 0.5)
     return np.clip(greys + texture, 0, 1)
 
 
-def _spectrum(dice: Dice, material: Material) -> Greys:
+def _spectrum(rng: BatchRandom, material: Material) -> Greys:
     """Noise whose amplitude falls as 1 / frequency ** 0…2.5, some of it pushed towards black and white."""
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.rfftfreq(SIDE), indexing="ij"))
     frequency[0, 0] = 1
-    shaped = np.fft.rfft2(dice.noise()) / frequency ** dice.uniform(0, 2.5)
+    shaped = np.fft.rfft2(rng.noise()) / frequency ** rng.uniform(0, 2.5)
     noise = np.fft.irfft2(shaped).astype(np.float32)
-    hard = np.tanh(noise / noise.std((1, 2), keepdims=True) * dice.uniform(1, 8))
-    return stretched(np.where(dice.chance(0.3), hard, noise))
+    hard = np.tanh(noise / noise.std((1, 2), keepdims=True) * rng.uniform(1, 8))
+    return stretched(np.where(rng.chance(0.3), hard, noise))
 
 
-def _waves(dice: Dice, material: Material) -> Greys:
+def _waves(rng: BatchRandom, material: Material) -> Greys:
     """Gratings, checkerboards and rings, bent by clouds."""
-    bend = dice.uniform(0, 8) * dice.clouds(4) * dice.chance(0.6)
-    angle, frequency = dice.uniform(0, np.pi), dice.log_uniform(0.04, 1.5)
+    bend = rng.uniform(0, 8) * rng.clouds(4) * rng.chance(0.6)
+    angle, frequency = rng.uniform(0, np.pi), rng.log_uniform(0.04, 1.5)
     along = COLUMNS * np.cos(angle) + ROWS * np.sin(angle) + bend
     beside = ROWS * np.cos(angle) - COLUMNS * np.sin(angle) + bend
-    ring = np.hypot(COLUMNS - dice.uniform(0, SIDE), ROWS - dice.uniform(0, SIDE)) + bend
-    kind = dice.rng.integers(0, 3, (dice.n, 1, 1))
+    ring = np.hypot(COLUMNS - rng.uniform(0, SIDE), ROWS - rng.uniform(0, SIDE)) + bend
+    kind = rng.generator.integers(0, 3, (rng.n, 1, 1))
     stripes = np.sin(frequency * along)
     waves = np.select([kind == 0, kind == 1], [stripes, stripes * np.sin(frequency * beside)], np.sin(frequency * ring))
-    hard = stretched(np.tanh(waves * dice.log_uniform(0.4, 12)))
-    return hard * dice.uniform(0.1, 1) + 0.2 * dice.clouds(3) * dice.chance(0.5)
+    hard = stretched(np.tanh(waves * rng.log_uniform(0.4, 12)))
+    return hard * rng.uniform(0.1, 1) + 0.2 * rng.clouds(3) * rng.chance(0.5)
 
 
-def _shuffled(dice: Dice, material: Material) -> Greys:
+def _shuffled(rng: BatchRandom, material: Material) -> Greys:
     """Squares of one picture in another order, half of them turned."""
-    pictures = material.some(dice)
-    for row, size in enumerate(dice.rng.choice([8, 16, 32], dice.n, p=[0.4, 0.4, 0.2]).tolist()):
+    pictures = material.some(rng)
+    for row, size in enumerate(rng.generator.choice([8, 16, 32], rng.n, p=[0.4, 0.4, 0.2]).tolist()):
         across = SIDE // size
         tiles = pictures[row].reshape(across, size, across, size).swapaxes(1, 2).reshape(-1, size, size)
-        tiles = tiles[dice.rng.permutation(across * across)]
-        tiles = np.where(dice.rng.random((len(tiles), 1, 1)) < 0.5, tiles, tiles[:, ::-1].swapaxes(1, 2))
+        tiles = tiles[rng.generator.permutation(across * across)]
+        tiles = np.where(rng.generator.random((len(tiles), 1, 1)) < 0.5, tiles, tiles[:, ::-1].swapaxes(1, 2))
         pictures[row] = tiles.reshape(across, across, size, size).swapaxes(1, 2).reshape(SIDE, SIDE)
     return pictures
 
 
-def _blended(dice: Dice, material: Material) -> Greys:
+def _blended(rng: BatchRandom, material: Material) -> Greys:
     """Two pictures over each other, or in patches beside each other."""
-    one, other = material.some(dice), np.rot90(material.some(dice), 1, (1, 2))
-    weight = np.where(dice.chance(0.5), dice.uniform(0.35, 0.65), dice.clouds(2) > 0)
+    one, other = material.some(rng), np.rot90(material.some(rng), 1, (1, 2))
+    weight = np.where(rng.chance(0.5), rng.uniform(0.35, 0.65), rng.clouds(2) > 0)
     return one * weight + other * (1 - weight)
 
 
-def _fragments(dice: Dice, material: Material) -> Greys:
+def _fragments(rng: BatchRandom, material: Material) -> Greys:
     """A picture so close that its region is lost."""
-    black = np.zeros((dice.n, 1, 1), np.float32)
-    close = warp(dice, material.some(dice), black, turn=1, zoom=(1.5, 2.5))
-    return stretched(warp(dice, close, black, turn=1, zoom=(2, 2.5))) * dice.uniform(0.4, 1)
+    black = np.zeros((rng.n, 1, 1), np.float32)
+    close = warp(rng, material.some(rng), black, turn=1, zoom=(1.5, 2.5))
+    return stretched(warp(rng, close, black, turn=1, zoom=(2, 2.5))) * rng.uniform(0.4, 1)
 
 
-def _melted(dice: Dice, material: Material) -> Greys:
+def _melted(rng: BatchRandom, material: Material) -> Greys:
     """A picture bent by 7 to 16 pixels."""
-    reach = dice.uniform(7, 16)
-    rows, columns = (np.clip(axis + reach * dice.clouds(4), 0, SIDE - 1) for axis in (ROWS, COLUMNS))
-    return sample(material.some(dice), rows, columns)
+    reach = rng.uniform(7, 16)
+    rows, columns = (np.clip(axis + reach * rng.clouds(4), 0, SIDE - 1) for axis in (ROWS, COLUMNS))
+    return sample(material.some(rng), rows, columns)
 
 
-def _unphysical(dice: Dice, material: Material) -> Greys:
+def _unphysical(rng: BatchRandom, material: Material) -> Greys:
     """A CT whose bone is darker than its surroundings: no window shows that."""
     if not len(material.windowed):
-        return _melted(dice, material)
-    greys = stretched(material.windowed[dice.rng.integers(0, len(material.windowed), dice.n)])
-    middle = dice.uniform(0.3, 0.7)
+        return _melted(rng, material)
+    greys = stretched(material.windowed[rng.generator.integers(0, len(material.windowed), rng.n)])
+    middle = rng.uniform(0.3, 0.7)
     folded = np.minimum(greys / middle, (1 - greys) / (1 - middle))
-    return np.clip(folded, 0, 1) ** dice.log_uniform(0.6, 1.6)
+    return np.clip(folded, 0, 1) ** rng.log_uniform(0.6, 1.6)
 
 
-KINDS: dict[Callable[[Dice, Material], Greys], float] = {  # and the share of each
+KIND_SHARES: dict[Callable[[BatchRandom, Material], Greys], float] = {
     _leaves: 0.3,
     _spectrum: 0.09,
     _waves: 0.1,

@@ -12,8 +12,8 @@ from app.model.classifier import Outputs
 from app.model.manifest import Golden
 
 SIDE = 64
-CANDIDATES = 40  # of each kind, among which the golden pictures are chosen
-SURE, UNSURE = 1, 10  # golden pictures: the surest of each class, and the least sure of all
+OF_EACH_KIND = 40  # among which the golden pictures are chosen
+LEAST_SURE = 10  # golden pictures, beside the surest of each class
 
 Draw = Callable[[ImageDraw.ImageDraw, np.random.Generator], None]
 
@@ -109,15 +109,15 @@ def write_data_set(root: Path, kinds: list[str], count: int, seed: int) -> None:
 
 
 def candidates(seed: int) -> list[Pixels]:
-    return [draw(kind, np.random.default_rng([seed, number])) for kind in KINDS for number in range(CANDIDATES)]
+    return [draw(kind, np.random.default_rng([seed, number])) for kind in KINDS for number in range(OF_EACH_KIND)]
 
 
 def choose(answers: Outputs) -> list[int]:
     """Rows worth replaying: the surest of each class the model finds, and the ones in mid-confidence, where drift shows."""
     confidence, labels = answers.probabilities.max(axis=1), answers.probabilities.argmax(axis=1)
     order = np.argsort(confidence)
-    surest = [int(order[labels[order] == label][-SURE:][0]) for label in np.unique(labels)]
-    return sorted({*surest, *order[:UNSURE].tolist()})
+    surest = [int(order[labels[order] == label][-1]) for label in np.unique(labels)]
+    return sorted({*surest, *order[:LEAST_SURE].tolist()})
 
 
 def golden(pictures: list[Pixels], answers: Outputs, folder: Path) -> list[Golden]:

@@ -15,30 +15,37 @@ from app.imaging import RESAMPLE, Picture, to_input
 from app.model import bundle, checkpoint
 from app.model.bundle import CARD, COMPILED, MODEL, Bundle
 from app.model.classifier import Classifier, Outputs
-from app.model.manifest import Input, Manifest, Ood
+from app.model.manifest import Input, Manifest, Ood, Terms
 from training import card, phantoms, report
 from training.calibrate import Calibration
-from training.config import Preset
 from training.evaluate import evaluate
 from training.external import read as read_external
 from training.fit import History
+from training.recipes.recipe import Recipe
 from training.split import Split
 
 CHARTS, LISTING = "charts", "manifest.csv.gz"
-PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "pillow")
+RECORDED_PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "pillow")
 
 
 def draft(
-    name: str, source: str, preset: Preset, split: Split, calibration: Calibration | None, history: History
+    name: str,
+    source: str,
+    recipe: Recipe,
+    split: Split,
+    calibration: Calibration | None,
+    headers: dict[str, Terms],
+    history: History,
 ) -> Manifest:
     """The manifest as far as it is known before the model is exported and scored."""
     ood = calibration and Ood(method="free energy", threshold=0.5, parameters={"energy": calibration.energy})
     return Manifest(
         name=name,
         classes=split.pictures.classes,
-        input=Input(size=preset.size, resample=RESAMPLE),
+        input=Input(size=recipe.size, resample=RESAMPLE),
         temperature=calibration.temperature if calibration else 1.0,
         ood=ood,
+        dicom=headers,
         data={
             "source": source,
             "pictures": len(split.assigned),
@@ -46,8 +53,8 @@ def draft(
             "manifest_sha256": sha256(split.listing().encode()).hexdigest(),
         },
         training={
-            "preset": preset.name,
-            **preset.record(),
+            "preset": recipe.name,
+            **recipe.record(),
             "seed": split.seed,
             "epochs": len(history),
             "seconds": round(sum(row["seconds"] for row in history)),
@@ -84,7 +91,7 @@ def publish(
 def _versions() -> dict[str, str]:
     """What was installed where the model was made."""
     found = {}
-    for package in PACKAGES:
+    for package in RECORDED_PACKAGES:
         with suppress(PackageNotFoundError):
             found[package] = version(package)
     return found

@@ -12,22 +12,22 @@ from matplotlib.figure import Figure
 
 from app.imaging import Pixels
 from app.model.manifest import Metric
-from training.changes import CHANGES
+from training.corruptions import CORRUPTIONS
 from training.datasets import NONE, Indices
 from training.evaluate import Evaluation, Metrics, Scores
 from training.external import External
 from training.fit import History
+from training.intervals import CONFIDENCE_BINS
 from training.split import Split
-from training.statistics import BINS
 
-PER_CLASS, MOST_MISTAKES = 6, 48
+MONTAGE_COLUMNS, MAX_MISTAKES = 6, 48
 
 
 def samples(split: Split, folder: Path) -> None:
     """A row of pictures for every class. Patients' pictures: never in the bundle."""
     pictures = split.pictures
     rows = [np.flatnonzero(pictures.labels == index) for index in range(len(pictures.classes))]
-    chosen = np.concatenate([members[np.linspace(0, len(members) - 1, PER_CLASS, dtype=int)] for members in rows])
+    chosen = np.concatenate([members[np.linspace(0, len(members) - 1, MONTAGE_COLUMNS, dtype=int)] for members in rows])
     _montage(
         pictures.inputs[chosen], [pictures.classes[label] for label in pictures.labels[chosen]], folder / "samples.png"
     )
@@ -36,10 +36,10 @@ def samples(split: Split, folder: Path) -> None:
 def mistakes(found: Evaluation, split: Split, external: External | None, folder: Path) -> None:
     """The surest mistakes on the test split, under the worst change of it, and elsewhere. Never in the bundle."""
     pictures, rows = split.pictures.inputs, split.rows("test")
-    names = np.array([*split.pictures.classes, NONE])  # STRANGER is the last
+    names = np.array([*split.pictures.classes, NONE])  # NO_CLASS is the last
     _wrong(pictures[rows], names, found.test, found.test.mistakes(), folder / "mistakes.png")
-    change, scores = min(found.changed.items(), key=lambda item: item[1].right.mean())
-    changed = CHANGES[change](pictures[rows, :, :, 0])[..., np.newaxis]
+    change, scores = min(found.corrupted.items(), key=lambda item: item[1].right.mean())
+    changed = CORRUPTIONS[change](pictures[rows, :, :, 0])[..., np.newaxis]
     _wrong(changed, names, scores, scores.mistakes(), folder / f"mistakes_{change}.png")
     if found.external and external:
         judged = found.external
@@ -52,9 +52,9 @@ def _wrong(pictures: Pixels, names: np.ndarray, scores: Scores, rows: Indices, p
     titles = [
         f"{names[scores.predicted[row]]} {scores.confidence[row]:.2f}{'' if scores.accepted[row] else ', refused'}\n"
         f"is {names[scores.labels[row]]}"
-        for row in rows[:MOST_MISTAKES]
+        for row in rows[:MAX_MISTAKES]
     ]
-    _montage(pictures[rows[:MOST_MISTAKES]], titles, path)
+    _montage(pictures[rows[:MAX_MISTAKES]], titles, path)
 
 
 def curves(history: History, folder: Path) -> None:
@@ -76,15 +76,15 @@ def charts(found: Evaluation, external: External | None, classes: list[str], fol
     _intervals(found.metrics, "test_recall_", "recall on the test split", folder / "recall.png")
     _intervals(found.metrics, "changed_", "right on the test split, changed", folder / "changes.png")
     _reliability(found, external, folder / "reliability.png")
-    _strangeness(found, external, folder / "strangeness.png")
+    _ood_scores(found, external, folder / "strangeness.png")
     if found.external and external:
         _confusion(_only(found.external, external, "in"), classes, "pictures from elsewhere", folder / "external.png")
 
 
 def _only(scores: Scores, external: External, group: str) -> Scores:
     rows = np.flatnonzero(external.groups == group)
-    probabilities, strangeness = scores.answers.probabilities[rows], scores.answers.ood_score
-    answers = type(scores.answers)(probabilities, None if strangeness is None else strangeness[rows])
+    probabilities, score = scores.answers.probabilities[rows], scores.answers.ood_score
+    answers = type(scores.answers)(probabilities, None if score is None else score[rows])
     return Scores(scores.labels[rows], answers, scores.threshold)
 
 
@@ -125,26 +125,21 @@ def _reliability(found: Evaluation, external: External | None, path: Path) -> No
 
 
 def _calibration_line(axis: Axes, scores: Scores, label: str) -> None:
-    bins = np.minimum((scores.confidence * BINS).astype(int), BINS - 1)
+    bins = np.minimum((scores.confidence * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
     filled = np.unique(bins)
     means = [(scores.confidence[bins == one].mean(), scores.right[bins == one].mean()) for one in filled]
     axis.plot(*zip(*means, strict=True), marker="o", label=label)
 
 
-def _strangeness(found: Evaluation, external: External | None, path: Path) -> None:
+def _ood_scores(found: Evaluation, external: External | None, path: Path) -> None:
     figure, axis = plt.subplots(figsize=(6, 4))
-    groups = {"test split": found.test.strangeness}
+    groups = {"test split": found.test.ood_score}
     if found.external and external:
         for group in np.unique(external.groups):
-            groups[f"elsewhere: {group}"] = found.external.strangeness[external.groups == group]
+            groups[f"elsewhere: {group}"] = found.external.ood_score[external.groups == group]
     for label, values in groups.items():
-        axis.hist(
-            values,
-            bins=np.linspace(0, 1, 41).tolist(),
-            weights=np.full(len(values), 1 / len(values)),
-            label=label,
-            alpha=0.5,
-        )
+        weights = np.full(len(values), 1 / len(values))
+        axis.hist(values, bins=np.linspace(0, 1, 41).tolist(), weights=weights, label=label, alpha=0.5)
     axis.axvline(found.test.threshold, color="black", linewidth=1, label="threshold")
     axis.set(xlabel="ood_score", ylabel="share of pictures", yscale="log")
     axis.legend()
@@ -152,8 +147,8 @@ def _strangeness(found: Evaluation, external: External | None, path: Path) -> No
 
 
 def _montage(pictures: Pixels, titles: list[str], path: Path) -> None:
-    height = max(1, -(-len(pictures) // PER_CLASS))
-    figure, axes = plt.subplots(height, PER_CLASS, figsize=(1.6 * PER_CLASS, 1.9 * height), squeeze=False)
+    height = max(1, -(-len(pictures) // MONTAGE_COLUMNS))
+    figure, axes = plt.subplots(height, MONTAGE_COLUMNS, figsize=(1.6 * MONTAGE_COLUMNS, 1.9 * height), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture, title in zip(axes.flat, pictures, titles, strict=False):

@@ -10,10 +10,18 @@ import pooch
 import requests
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from training.config import DataError
+from training import DataError
 
-RETRIES = 3
-ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+MEDNIST = (
+    "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/MedNIST.tar.gz"
+    "#md5:0bc7306e7427e00ad1c5526a6677552d"
+)
+MEDNIST_CREDIT = (
+    "Medical MNIST, assembled by Dr. Bradley J. Erickson (Department of Radiology, Mayo Clinic) from TCIA, "
+    "the RSNA Bone Age Challenge and the NIH Chest X-ray data set; CC BY-SA 4.0"
+)
+DOWNLOAD_RETRIES = 3
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 
 
 class _Bar:
@@ -54,7 +62,9 @@ def open_data(data: str, cache: Path) -> Path:
 def download(url: str, known_hash: str, cache: Path) -> Path:
     """The file at `url`, kept in `cache`; a damaged or partial copy is fetched again. Raises DataError."""
     name = url.rsplit("/", 1)[1]
-    store = pooch.create(cache, url.rsplit("/", 1)[0] + "/", registry={name: known_hash}, retry_if_failed=RETRIES)
+    store = pooch.create(
+        cache, url.rsplit("/", 1)[0] + "/", registry={name: known_hash}, retry_if_failed=DOWNLOAD_RETRIES
+    )
     pooch.get_logger().setLevel("WARNING")
     try:
         return Path(store.fetch(name, downloader=pooch.HTTPDownloader(progressbar=_Bar(), timeout=60)))
@@ -68,7 +78,7 @@ def download(url: str, known_hash: str, cache: Path) -> Path:
 
 def extract(archive: Path, cache: Path) -> Path:
     """Unpack into `cache`, once per content; half an extraction is never mistaken for a whole one."""
-    if not archive.name.lower().endswith(ARCHIVES):
+    if not archive.name.lower().endswith(ARCHIVE_SUFFIXES):
         raise DataError(f"{archive} is neither a folder nor a .tar.gz or .zip archive.")
     with archive.open("rb") as file:
         target = cache / hashlib.file_digest(file, "sha256").hexdigest()[:16]

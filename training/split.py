@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging import Pixels
-from training import datasets
-from training.config import DataError
-from training.datasets import NONE, STRANGER, Indices, Pictures
+from training import DataError, datasets
+from training.datasets import NO_CLASS, NONE, Indices, Pictures
 
 SPLITS = ("train", "val", "test")
-SHARES = (0.8, 0.1, 0.1)
+SPLIT_SHARES = (0.8, 0.1, 0.1)
 SIDE = 64  # pixels; pictures are laid out, changed and judged at no less
-BLOCKS = 20  # contiguous blocks a class; each block goes to one split whole
+BLOCKS_PER_CLASS = 20  # contiguous; each goes to one split whole
 
 Method = Literal["blocked", "random"]
 Assignment = npt.NDArray[np.str_]  # (n,) of SPLITS
@@ -38,25 +37,23 @@ class Split:
 
     def rows(self, name: str) -> Indices:
         """Positions of the pictures of one of SPLITS, strangers left out."""
-        return np.flatnonzero((self.assigned == name) & (self.pictures.labels != STRANGER))
+        return np.flatnonzero((self.assigned == name) & (self.pictures.labels != NO_CLASS))
 
-    def strangers(self, name: str) -> Pixels:
+    def of_no_class(self, name: str) -> Pixels:
         """The extra pictures of one of SPLITS that are none of the classes, (n, size, size, 1)."""
-        return np.asarray(self.pictures.inputs[(self.assigned == name) & (self.pictures.labels == STRANGER)])
+        return np.asarray(self.pictures.inputs[(self.assigned == name) & (self.pictures.labels == NO_CLASS)])
 
-    def arrays(self, name: str) -> tuple[Pixels, npt.NDArray[np.float32]]:
-        """Inputs (n, size, size, 1) and one-hot targets (n, classes) of one of SPLITS."""
-        rows = self.rows(name)
-        return self.pictures.inputs[rows], np.eye(len(self.pictures.classes), dtype=np.float32)[
-            self.pictures.labels[rows]
-        ]
+    def arrays(self, rows: Indices) -> tuple[Pixels, npt.NDArray[np.float32]]:
+        """Copies of the inputs (n, size, size, 1), and one-hot targets (n, classes)."""
+        one_hot = np.eye(len(self.pictures.classes), dtype=np.float32)
+        return self.pictures.inputs[rows], one_hot[self.pictures.labels[rows]]
 
     def listing(self) -> str:
         """path, class, split and pixel sha256 as CSV: enough for anyone with the files to repeat the split."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("path", "class", "split", "sha256"))
-        names = np.array([*self.pictures.classes, NONE])[self.pictures.labels]  # STRANGER is the last
+        names = np.array([*self.pictures.classes, NONE])[self.pictures.labels]  # NO_CLASS is the last
         writer.writerows(zip(self.pictures.paths, names, self.assigned, self.pictures.hashes, strict=True))
         return text.getvalue()
 
@@ -81,7 +78,7 @@ def join(main: Split, extra: Split) -> Split:
     return Split(pictures, main.method, main.seed, assigned)
 
 
-def recall(pictures: Pictures, listing: str) -> Split:
+def restore(pictures: Pictures, listing: str) -> Split:
     """The split another run wrote down with `listing`. Raises DataError where a picture is missing or differs."""
     listed = {row["path"]: (row["sha256"], row["split"]) for row in csv.DictReader(io.StringIO(listing))}
     found = dict(zip(pictures.paths.tolist(), pictures.hashes.tolist(), strict=True))
@@ -94,8 +91,8 @@ def recall(pictures: Pictures, listing: str) -> Split:
 
 
 def _assign_class(count: int, method: Method, rng: np.random.Generator) -> Assignment:
-    groups = min(BLOCKS, count) if method == "blocked" else count
-    held_out = max(1, round(groups * SHARES[1]))
+    groups = min(BLOCKS_PER_CLASS, count) if method == "blocked" else count
+    held_out = max(1, round(groups * SPLIT_SHARES[1]))
     names = np.repeat(np.array(SPLITS), [max(0, groups - 2 * held_out), held_out, held_out])[:groups]
     rng.shuffle(names)
     return names[np.arange(count) * groups // count]

@@ -94,7 +94,7 @@ class Metrics:
         for label, share in (shares | (found.class_share if found else {})).items():
             self.expected_shares.labels(label).set(share)
         self.expected_acceptance.set(nan if found is None or found.accepted is None else found.accepted)
-        self.expected_confidence.set(found.confidence if found else nan)
+        self.expected_confidence.set(nan if found is None or found.confidence is None else found.confidence)
 
     def _counter(self, name: str, text: str, *labels: str) -> Callable[..., Counter]:
         """The series of given labels, which Prometheus' client takes longer to find than to count in."""

@@ -6,29 +6,26 @@ from app.model.manifest import Manifest
 
 
 class Reference(BaseModel):
-    """Shares of the test split; `confidence` lies within `test_calibration_error` of the true mean."""
+    """Shares of the test split, and its mean confidence."""
 
     pictures: int
     class_share: dict[str, float] = Field(examples=[{"Hand": 0.17, "HeadCT": 0.83}])
     accepted: float | None = Field(description="null where the bundle cannot tell strangers")
-    confidence: float
+    confidence: float | None = Field(description="null where the bundle was scored before this was kept")
 
 
 def reference(manifest: Manifest) -> Reference | None:
-    """None where the bundle was never scored.
-
-    The mean confidence is not among a bundle's figures, but differs from the share right by no more than the calibration
-    error, which is the mean of such differences, bin by bin and without their signs.
-    """
+    """None where the bundle was never scored."""
     figures = manifest.metrics
     if "test_accuracy" not in figures:
         return None
     recalls = {name: figures.get(f"test_recall_{name}") for name in manifest.classes}
     counts = {name: recall.n for name, recall in recalls.items() if recall}
-    pictures, accepted = figures["test_accuracy"].n, figures.get("test_accepted")
+    pictures = figures["test_accuracy"].n
+    accepted, confidence = figures.get("test_accepted"), figures.get("test_confidence")
     return Reference(
         pictures=pictures,
         class_share={name: count / pictures for name, count in counts.items()},
         accepted=accepted.value if accepted else None,
-        confidence=figures["test_accuracy"].value,
+        confidence=confidence.value if confidence else None,
     )

@@ -17,7 +17,7 @@ from tests.bundles import classifier
 from tests.conftest import KINDS
 from tests.running import COMMITTED, serving
 from training import phantoms
-from training.explain import hottest
+from training.occlusion import hottest
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from training import datasets
-from training.batches import Shuffled
-from training.config import ARTICLE
-from training.models import build
 from training.phantoms import KINDS, write_data_set
+from training.recipes.article import RECIPE
+from training.split import Split
 
 REPEATS = 5
 DRAWN = 1500  # phantoms of each kind, where no data is given
@@ -37,22 +36,23 @@ def seconds(work: Callable[[], object]) -> float:
 
 def compare(root: Path, cache: Path) -> Table:
     start = perf_counter()
-    pictures = datasets.load(root, ARTICLE.size, cache)
+    pictures = datasets.load(root, RECIPE.size, cache)
     decoding = perf_counter() - start
-    count, targets = len(pictures.labels), np.eye(len(pictures.classes), dtype=np.float32)[pictures.labels]
-    batches = Shuffled(pictures.inputs, targets, ARTICLE.batch_size, seed=0)
+    count = len(pictures.labels)
+    parts = Split(pictures, "listed", seed=0, assigned=np.full(count, "train"))
+    (inputs, targets), batches = parts.arrays(parts.rows("train")), RECIPE.batches(parts)
     directory = keras.utils.image_dataset_from_directory(
-        root, label_mode="categorical", color_mode="grayscale", image_size=(ARTICLE.size,) * 2, verbose=False
+        root, label_mode="categorical", color_mode="grayscale", image_size=(RECIPE.size,) * 2, verbose=False
     )
-    model = build(ARTICLE, len(pictures.classes), len(batches))
+    model = RECIPE.network(len(pictures.classes), len(batches))
     model.fit(batches, verbose=0)
-    model.fit(pictures.inputs, targets, batch_size=ARTICLE.batch_size, verbose=0)
+    model.fit(inputs, targets, batch_size=RECIPE.batch_size, verbose=0)
     timings = [
         (
             seconds(lambda: [batches[index] for index in range(len(batches))]),
             seconds(lambda: [None for _ in directory]) if turn < 2 else None,
             seconds(lambda: model.fit(batches, verbose=0)),
-            seconds(lambda: model.fit(pictures.inputs, targets, batch_size=ARTICLE.batch_size, verbose=0)),
+            seconds(lambda: model.fit(inputs, targets, batch_size=RECIPE.batch_size, verbose=0)),
         )
         for turn in range(REPEATS)
     ]

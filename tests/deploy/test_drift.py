@@ -26,7 +26,7 @@ def test_the_model_tells_its_reference(client: httpx2.Client) -> None:
     assert list(told["class_share"]) == KINDS
     assert sum(told["class_share"].values()) == pytest.approx(1)
     assert told["class_share"]["Hand"] == figures["test_recall_Hand"]["n"] / figures["test_accuracy"]["n"]
-    assert told["confidence"] == figures["test_accuracy"]["value"]
+    assert told["confidence"] == figures["test_confidence"]["value"]
     assert told["accepted"] is None  # preset article cannot tell strangers
 
 
@@ -35,10 +35,11 @@ def test_the_reference_follows_the_bundle_in_every_worker(artifacts: Path, tmp_p
     link.symlink_to(COMMITTED.resolve())
     with serving(link, tmp_path / "log", BODYREGION_WORKERS="2") as server, server.client() as client:
         told = client.get("/model").json()["reference"]
+        assert told["confidence"] is None  # this bundle was scored before it was kept
         before = reference(client)
         assert {name: before[name] for name in told["class_share"]} == told["class_share"]
         assert before["bodyregion_reference_acceptance"] == told["accepted"] == 1
-        assert before["bodyregion_reference_confidence"] == told["confidence"]
+        assert math.isnan(before["bodyregion_reference_confidence"])
         (tmp_path / "next").symlink_to((artifacts / "current").resolve())
         os.replace(tmp_path / "next", link)  # noqa: PTH105
         wait_until(lambda: server.output.read_text().count("bundle taken over") == 2)
@@ -50,6 +51,7 @@ def test_the_reference_follows_the_bundle_in_every_worker(artifacts: Path, tmp_p
         }
         assert sum(after[kind] for kind in KINDS) == pytest.approx(1)
         assert math.isnan(after["bodyregion_reference_acceptance"])
+        assert after["bodyregion_reference_confidence"] == client.get("/model").json()["reference"]["confidence"]
 
 
 def test_a_bundle_that_was_never_scored_has_no_reference(artifacts: Path, tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ import pytest
 from app.imaging import decode, to_input
 from tests.conftest import KINDS
 from tests.running import run
-from training import datasets, phantoms
-from training.config import DataError
+from training import DataError, datasets, phantoms
 
 
 @pytest.fixture

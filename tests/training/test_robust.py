@@ -1,4 +1,4 @@
-"""What the robust recipe is made of: changes, repainting, negatives, statistics, and the figures they give."""
+"""What the robust recipe is made of: corruptions, repainting, negatives, intervals, and the figures they give."""
 
 import gzip
 import json
@@ -10,17 +10,18 @@ import pytest
 
 from app.model import bundle
 from app.model.bundle import CARD
+from app.model.classifier import Outputs
 from tests.conftest import KINDS, train
 from tests.running import run
 from training import datasets, phantoms, split
-from training.augment import vary, warp
-from training.batches import Varied
-from training.changes import CHANGES
-from training.config import ROBUST
-from training.darkroom import Darkroom
-from training.dice import SIDE, Dice
+from training.augment import augment, warp
+from training.augmenter import Augmenter
+from training.batch_random import SIDE, BatchRandom
+from training.corruptions import CORRUPTIONS
+from training.evaluate import Scores, on_split
+from training.intervals import auroc, calibration_error, equal_error, mean_share, share
+from training.recipes.robust import RECIPE, AugmentedBatches
 from training.split import Split
-from training.statistics import auroc, calibration_error, equal_error, mean_share, share
 
 PICTURES = np.stack([phantoms.draw(kind, np.random.default_rng(1)) for kind in phantoms.KINDS])  # (6, 64, 64)
 
@@ -30,27 +31,27 @@ def parts(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Split:
     return split.make(datasets.load(data, 64, tmp_path_factory.mktemp("cache")), "blocked", 0)
 
 
-@pytest.mark.parametrize("name", CHANGES)
-def test_a_change_changes_pictures_and_not_their_kind(name: str) -> None:
-    changed = CHANGES[name](PICTURES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_a_corruption_changes_pictures_and_not_their_kind(name: str) -> None:
+    changed = CORRUPTIONS[name](PICTURES)
     assert changed.shape == PICTURES.shape
     assert changed.dtype == np.uint8
     assert not np.array_equal(changed, PICTURES)
-    assert np.array_equal(changed, CHANGES[name](PICTURES.copy()))
+    assert np.array_equal(changed, CORRUPTIONS[name](PICTURES.copy()))
 
 
-def test_changes_do_what_they_are_called() -> None:
+def test_corruptions_do_what_they_are_called() -> None:
     level = np.full((1, 64, 64), 100, np.uint8)
-    assert CHANGES["brighter"](level)[0, 0, 0] == 138
-    assert CHANGES["darker"](level)[0, 0, 0] == 62
-    assert CHANGES["low_contrast"](level)[0, 0, 0] == 106  # 30 + 76.5, rounded to even
-    assert CHANGES["gamma_2"](level)[0, 0, 0] == 39
-    assert CHANGES["background_black"](level)[0, 0, 0] == 0
-    assert np.array_equal(CHANGES["turned_180"](CHANGES["turned_180"](PICTURES)), PICTURES)
+    assert CORRUPTIONS["brighter"](level)[0, 0, 0] == 138
+    assert CORRUPTIONS["darker"](level)[0, 0, 0] == 62
+    assert CORRUPTIONS["low_contrast"](level)[0, 0, 0] == 106  # 30 + 76.5, rounded to even
+    assert CORRUPTIONS["gamma_2"](level)[0, 0, 0] == 39
+    assert CORRUPTIONS["background_black"](level)[0, 0, 0] == 0
+    assert np.array_equal(CORRUPTIONS["turned_180"](CORRUPTIONS["turned_180"](PICTURES)), PICTURES)
 
 
 def test_batches_depend_on_seed_epoch_and_number_alone(parts: Split) -> None:
-    one, other = Varied(parts, ROBUST), Varied(parts, ROBUST)
+    one, other = AugmentedBatches(parts, RECIPE), AugmentedBatches(parts, RECIPE)
     other.start(epoch=1)
     other.start(epoch=0)
     assert all(np.array_equal(a, b) for a, b in zip(one[0], other[0], strict=True))
@@ -59,35 +60,37 @@ def test_batches_depend_on_seed_epoch_and_number_alone(parts: Split) -> None:
 
 
 def test_a_batch_is_pictures_with_their_class_and_strangers_with_none(parts: Split) -> None:
-    batches = Varied(parts, ROBUST)
+    batches = AugmentedBatches(parts, RECIPE)
     inputs, targets, weights = batches[0]
-    strangers = weights == ROBUST.negative_weight
+    negatives = weights == RECIPE.negative_weight
     assert inputs.shape == (len(weights), 64, 64, 1)
-    assert set(targets[strangers].ravel()) == {np.float32(1 / len(KINDS))}
-    assert set(targets[~strangers].max(axis=1)) == {1}
-    known = {picture.tobytes() for picture in batches.inputs}
-    untouched = np.mean([picture.tobytes() in known for picture in inputs[~strangers]])
-    assert untouched == pytest.approx(ROBUST.untouched / (1 - ROBUST.negatives), abs=0.02)
+    assert set(targets[negatives].ravel()) == {np.float32(1 / len(KINDS))}
+    assert set(targets[~negatives].max(axis=1)) == {1}
+    known = {picture.tobytes() for picture in parts.pictures.inputs}
+    untouched = np.mean([picture.tobytes() in known for picture in inputs[~negatives]])
+    assert untouched == pytest.approx(RECIPE.untouched / (1 - RECIPE.negatives), abs=0.02)
 
 
 def test_repainting_follows_the_body_and_leaves_other_classes_alone(parts: Split) -> None:
-    room = Darkroom(parts, parts.rows("train"))
-    heads, hands = (np.flatnonzero(room.names == name) for name in ("HeadCT", "Hand"))
-    depth = room.planes[heads, 0]
+    augmenter = Augmenter(parts, parts.rows("train"))
+    heads, hands = (np.flatnonzero(augmenter.names == name) for name in ("HeadCT", "Hand"))
+    depth = augmenter.planes[heads, 0]
     assert (depth[:, 32, 32] > depth[:, 32, 12]).all()
     assert (depth[:, 0, 0] < 5).all()  # noise near the corner can stretch the outline
-    assert not room.planes[hands].any()
+    assert not augmenter.planes[hands].any()
 
 
 def test_a_flat_picture_stays_flat_however_it_is_warped() -> None:
     flat = np.full((20, SIDE, SIDE), 0.25, np.float32)
-    assert np.allclose(warp(Dice(np.random.default_rng(0), 20), flat, np.full((20, 1, 1), 0.25, np.float32)), 0.25)
+    assert np.allclose(
+        warp(BatchRandom(np.random.default_rng(0), 20), flat, np.full((20, 1, 1), 0.25, np.float32)), 0.25
+    )
 
 
-def test_varied_pictures_are_bytes_and_differ() -> None:
-    varied = vary(np.random.default_rng(0), PICTURES / np.float32(255))
-    assert varied.dtype == np.uint8
-    assert not np.array_equal(varied, vary(np.random.default_rng(1), PICTURES / np.float32(255)))
+def test_augmented_pictures_are_bytes_and_differ() -> None:
+    augmented = augment(np.random.default_rng(0), PICTURES / np.float32(255))
+    assert augmented.dtype == np.uint8
+    assert not np.array_equal(augmented, augment(np.random.default_rng(1), PICTURES / np.float32(255)))
 
 
 def test_intervals_hold_their_value_and_narrow_with_n() -> None:
@@ -97,10 +100,16 @@ def test_intervals_hold_their_value_and_narrow_with_n() -> None:
     assert share(np.ones(5, bool)).high == 1
 
 
-def test_a_sure_and_right_answer_is_calibrated_and_a_sure_and_wrong_one_is_not() -> None:
+def test_a_sure_and_right_answer_is_calibrated_and_a_answers_one_is_not() -> None:
     sure = np.full(100, 0.99, np.float32)
     assert calibration_error(sure, np.ones(100, bool)).value == pytest.approx(0.01, abs=1e-6)
     assert calibration_error(sure, np.zeros(100, bool)).value == pytest.approx(0.99, abs=1e-6)
+
+
+def test_mean_confidence_counts_right_and_wrong_alike() -> None:
+    answers = Outputs(np.array([[0.9, 0.1], [0.7, 0.3]], np.float32))
+    figures = on_split(Scores(np.array([0, 1]), answers, threshold=1), ["one", "other"], "test")
+    assert (figures["test_confidence"].value, figures["test_accuracy"].value) == pytest.approx((0.8, 0.5))
 
 
 def test_ranking_counts_ties_as_half() -> None:
@@ -111,9 +120,9 @@ def test_ranking_counts_ties_as_half() -> None:
 
 
 def test_the_equal_error_rate_lies_where_as_many_are_turned_away_as_let_in() -> None:
-    familiar, strange = np.arange(0, 100, dtype=np.float32), np.arange(80, 180, dtype=np.float32)
-    threshold = equal_error(familiar, strange)
-    assert np.mean(familiar > threshold) == pytest.approx(np.mean(strange <= threshold), abs=0.01)
+    inside, outside = np.arange(0, 100, dtype=np.float32), np.arange(80, 180, dtype=np.float32)
+    threshold = equal_error(inside, outside)
+    assert np.mean(inside > threshold) == pytest.approx(np.mean(outside <= threshold), abs=0.01)
     assert 88 <= threshold <= 91
 
 
@@ -124,7 +133,7 @@ def test_mean_recall_counts_every_class_alike() -> None:
 def test_a_robust_bundle_publishes_every_figure_and_a_card_that_names_the_worst(robust: Path) -> None:
     published = bundle.read(robust / "current")
     metrics = published.manifest.metrics
-    assert {f"changed_{name}" for name in CHANGES} < set(metrics)
+    assert {f"changed_{name}" for name in CORRUPTIONS} < set(metrics)
     assert {
         "test_accepted",
         "external_mean_recall",

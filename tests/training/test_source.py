@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import run
-from training.config import DataError
+from training import DataError
 from training.source import download, extract, open_data
 
 

@@ -10,8 +10,7 @@ import pytest
 from app.imaging import decode
 from tests.conftest import KINDS
 from tests.running import run
-from training import datasets, phantoms, split
-from training.config import DataError
+from training import DataError, datasets, phantoms, split
 from training.datasets import Pictures
 
 METHODS: tuple[split.Method, ...] = ("blocked", "random")

@@ -11,9 +11,9 @@ import pytest
 
 from app.model import bundle
 from tests.running import run, start
-from training.config import ARTICLE
-from training.models import build
+from training import recipes
 from training.phantoms import write_data_set
+from training.recipes.article import RECIPE
 
 CHARTS = {f"{name}.png" for name in ("curves", "confusion", "recall", "changes", "reliability", "strangeness")}
 
@@ -38,8 +38,14 @@ def weights(artifacts: Path) -> list[np.ndarray]:
     return list(model.get_weights())
 
 
+@pytest.mark.parametrize("name", recipes.INPUT_SIDES)
+def test_a_recipe_is_what_its_line_says(name: str) -> None:
+    recipe = recipes.load(name)
+    assert (recipe.name, recipe.size) == (name, recipes.INPUT_SIDES[name])
+
+
 def test_the_article_network_is_the_published_one() -> None:
-    model = build(ARTICLE, classes=6, steps_per_epoch=1)
+    model = RECIPE.network(classes=6, steps_per_epoch=1)
     assert model.count_params() == 157_926
     assert [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")] == [
         "relu",

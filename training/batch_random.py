@@ -13,28 +13,28 @@ SIDE = 64
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE].astype(np.float32)  # (SIDE, SIDE) each
 
 
-class Dice:
+class BatchRandom:
     """Thrown for n pictures: one value a picture is (n, 1, 1), so that it meets pictures of (n, SIDE, SIDE)."""
 
-    def __init__(self, rng: np.random.Generator, n: int) -> None:
-        self.rng, self.n = rng, n
+    def __init__(self, generator: np.random.Generator, n: int) -> None:
+        self.generator, self.n = generator, n
 
     def uniform(self, low: float, high: float) -> Greys:
-        return self.rng.uniform(low, high, (self.n, 1, 1)).astype(np.float32)
+        return self.generator.uniform(low, high, (self.n, 1, 1)).astype(np.float32)
 
     def log_uniform(self, low: float, high: float) -> Greys:
         return np.exp(self.uniform(float(np.log(low)), float(np.log(high))))
 
     def chance(self, probability: float) -> Mask:
-        return self.rng.random((self.n, 1, 1)) < probability
+        return self.generator.random((self.n, 1, 1)) < probability
 
     def noise(self) -> Greys:
         """White, standard normal, (n, SIDE, SIDE)."""
-        return self.rng.standard_normal((self.n, SIDE, SIDE), np.float32)
+        return self.generator.standard_normal((self.n, SIDE, SIDE), np.float32)
 
     def clouds(self, cells: int) -> Greys:
         """Smooth noise, mostly within ±1, `cells` bumps across: white noise on a grid, interpolated linearly."""
-        grid = self.rng.standard_normal((self.n, cells + 1, cells + 1), np.float32)
+        grid = self.generator.standard_normal((self.n, cells + 1, cells + 1), np.float32)
         place = np.linspace(0, cells, SIDE, endpoint=False)
         left, part = place.astype(int), (place % 1).astype(np.float32)
         weights = np.zeros((SIDE, cells + 1), np.float32)

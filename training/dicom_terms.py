@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from app.model.manifest import Terms
-from training.config import DataError
+from training import DataError
 
 HEAD = "HEAD BRAIN SKULL CRANIUM NEURO HEADNECK CEREBRUM SCHAEDEL SCHADEL KOPF HIRN TETE CRANE CEREBRO CRANEO CABEZA"
 CHEST = (
@@ -39,6 +39,6 @@ def read(path: Path | None, classes: list[str]) -> dict[str, Terms]:
             known = TypeAdapter(dict[str, Terms]).validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
             raise DataError(f"{path} does not hold DICOM terms for each class.") from error
-    if path is not None and (strange := sorted(known.keys() - set(classes))):
-        raise DataError(f"{path} has terms for {strange[0]}, which is no class.")
+    if path is not None and (unknown := sorted(known.keys() - set(classes))):
+        raise DataError(f"{path} has terms for {unknown[0]}, which is no class.")
     return {name: known[name] for name in classes if name in known}

@@ -7,17 +7,18 @@ from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
-from training.config import DataError, Preset
+from training import DataError
+from training.recipes.recipe import Recipe
 from training.split import Split
 
 FINISHED, LOCK, LISTING = "finished", ".lock", "manifest.csv"
 
 
-def folder(runs: Path, preset: Preset, split: Split) -> Path:
+def folder(runs: Path, recipe: Recipe, split: Split) -> Path:
     """The unfinished run of exactly this recipe, seed and split, or else a new one beside the finished."""
     listing = split.listing()
-    key = sha256(f"{preset!r} {split.seed} {listing}".encode()).hexdigest()[:8]
-    names = (f"{preset.name}-{key}" + (f"-{number}" if number > 1 else "") for number in count(1))
+    key = sha256(f"{recipe!r} {split.seed} {listing}".encode()).hexdigest()[:8]
+    names = (f"{recipe.name}-{key}" + (f"-{number}" if number > 1 else "") for number in count(1))
     path = next(runs / name for name in names if not (runs / name / FINISHED).exists())
     path.mkdir(parents=True, exist_ok=True)
     (path / LISTING).write_text(listing)

@@ -7,10 +7,10 @@ from PIL import Image
 from app.imaging import Pixels
 from app.model.classifier import Classifier, Floats
 from app.model.manifest import Metric
-from training.dice import border
-from training.statistics import Flags, bootstrapped
+from training.batch_random import border
+from training.intervals import Flags, bootstrapped
 
-HIDDEN = 0.2  # of the picture
+HIDDEN_SHARE = 0.2
 
 
 def cost(classifier: Classifier, inputs: Pixels) -> Metric:
@@ -30,7 +30,7 @@ def hottest(evidence: Floats, side: int) -> Flags:
     """The fifth of each picture with the most evidence, (n, side, side), from maps (n, h, w)."""
     maps = [np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC)) for one in evidence]
     heat = np.stack(maps)
-    return np.asarray(heat >= np.quantile(heat, 1 - HIDDEN, axis=(1, 2), keepdims=True))
+    return np.asarray(heat >= np.quantile(heat, 1 - HIDDEN_SHARE, axis=(1, 2), keepdims=True))
 
 
 def _probability(classifier: Classifier, inputs: Pixels, hidden: Flags, labels: npt.NDArray[np.intp]) -> Floats:

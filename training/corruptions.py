@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from app.imaging import Pixels
 
-PAD, CROP = 12, 7  # pixels a side of 64
+PADDED_PIXELS, CROPPED_PIXELS = 12, 7  # pixels a side of 64
 
 Values = npt.NDArray[np.floating]
 
@@ -22,8 +22,8 @@ def _bytes(values: Values) -> Pixels:
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 
-def _on_values(change: Callable[[Values], Values]) -> Callable[[Pixels], Pixels]:
-    return lambda pictures: _bytes(change(pictures.astype(np.float32)))
+def _on_values(corrupt: Callable[[Values], Values]) -> Callable[[Pixels], Pixels]:
+    return lambda pictures: _bytes(corrupt(pictures.astype(np.float32)))
 
 
 def _background_black(values: Values) -> Values:
@@ -35,13 +35,13 @@ def _stretched(values: Values) -> Values:
     return (values - low) * (255 / np.maximum(high - low, 1))
 
 
-def _each(change: Callable[[Image.Image], Image.Image]) -> Callable[[Pixels], Pixels]:
-    return lambda pictures: np.stack([np.asarray(change(Image.fromarray(picture))) for picture in pictures])
+def _each(corrupt: Callable[[Image.Image], Image.Image]) -> Callable[[Pixels], Pixels]:
+    return lambda pictures: np.stack([np.asarray(corrupt(Image.fromarray(picture))) for picture in pictures])
 
 
 def _padded(image: Image.Image) -> Image.Image:
     """Flat padding of the border's median, shrunk back to the same size."""
-    pixels, margin = np.asarray(image), image.width * PAD // 64
+    pixels, margin = np.asarray(image), image.width * PADDED_PIXELS // 64
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     canvas = Image.new("L", (image.width + 2 * margin, image.height + 2 * margin), int(np.median(edge)))
     canvas.paste(image, (margin, margin))
@@ -49,7 +49,7 @@ def _padded(image: Image.Image) -> Image.Image:
 
 
 def _cropped(image: Image.Image) -> Image.Image:
-    margin = image.width * CROP / 64
+    margin = image.width * CROPPED_PIXELS / 64
     box = (margin, margin, image.width - margin, image.height - margin)
     return image.resize(image.size, Image.Resampling.BILINEAR, box=box)
 
@@ -65,7 +65,7 @@ def _noisy(values: Values) -> Values:
     return values + noise * np.float32(0.05 * 255)
 
 
-CHANGES: dict[str, Callable[[Pixels], Pixels]] = {
+CORRUPTIONS: dict[str, Callable[[Pixels], Pixels]] = {
     "brighter": _on_values(lambda values: values + 0.15 * 255),
     "darker": _on_values(lambda values: values - 0.15 * 255),
     "inverted": lambda pictures: 255 - pictures,

@@ -1,0 +1,72 @@
+"""What a recipe states, and what fitting asks of it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from math import ceil
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from training.calibrate import Calibration
+from training.datasets import Indices
+from training.split import Split
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """The training pictures as they are, in another order every epoch.
+
+    A batch is a function of seed, epoch and number alone, so that a resumed run sees what an unbroken one would have.
+    """
+
+    def __init__(self, split: Split, batch_size: int) -> None:
+        super().__init__()
+        self.split, self.rows, self.batch_size = split, split.rows("train"), batch_size
+        self.start(epoch=0)
+
+    def start(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.order = np.random.default_rng([self.split.seed, epoch]).permutation(len(self.rows))
+
+    def __len__(self) -> int:
+        return ceil(len(self.rows) / self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[npt.NDArray[np.generic], ...]:
+        return self.split.arrays(self.rows[self.chosen(index)])
+
+    def chosen(self, index: int) -> Indices:
+        """Positions in `rows`."""
+        return self.order[index * self.batch_size : (index + 1) * self.batch_size]
+
+    def on_epoch_end(self) -> None:
+        self.start(self.epoch + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(ABC):
+    """Nothing that shapes a model is set anywhere but in a recipe."""
+
+    name: str
+    size: int  # side of the model's input, pixels
+    batch_size: int
+    max_epochs: int
+    learning_rate: float
+
+    @abstractmethod
+    def network(self, classes: int, steps_per_epoch: int) -> keras.Model:
+        """Untrained and compiled. Takes uint8 (n, size, size, 1) and normalises inside."""
+
+    def batches(self, split: Split) -> Batches:
+        return Batches(split, self.batch_size)
+
+    def callbacks(self, run: Path) -> list[keras.callbacks.Callback]:
+        """Keras' own, whose counters a resumed run restores; they may write into the folder `run`."""
+        return []
+
+    @abstractmethod
+    def finish(self, model: keras.Model, split: Split, run: Path) -> tuple[keras.Model, Calibration | None]:
+        """The model to publish, made of the fitted one: outputs `probabilities`, perhaps `ood_score` and `evidence`."""
+
+    def record(self) -> dict[str, str | int | float]:
+        return {key: value for key, value in asdict(self).items() if key != "name"}

@@ -66,11 +66,13 @@ class Metrics:
         )
 
     def exposition(self) -> bytes:
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(self._registry)
-        everyone = CollectorRegistry()
-        MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
-        return generate_latest(everyone)
+        """All series as text, without those that are not a number: they are not known."""
+        everyone = self._registry
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            everyone = CollectorRegistry()
+            MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
+        lines = generate_latest(everyone).splitlines(keepends=True)
+        return b"".join(line for line in lines if not line.endswith(b" NaN\n"))
 
     def observe_stages(self, timing: Timing) -> None:
         for name, stage in self.stages.items():

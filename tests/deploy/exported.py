@@ -10,6 +10,8 @@ import httpx2
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.model.bundle import read, seal
+from app.model.manifest import Metric
 from tests.running import COMMITTED, Server, serving, wait_until
 from training import phantoms
 
@@ -46,11 +48,15 @@ def _ask(client: httpx2.Client) -> None:
 
 
 def _change(server: Server, bundle: Path) -> None:
-    """Point `bundle` at a damaged copy, and then at a sound one."""
+    """Point `bundle` at a damaged copy, and then at a sound one that knows the mean confidence of its test split."""
     for folder, said in (("damaged", "bundle refused"), ("sound", "bundle taken over")):
         shutil.copytree(COMMITTED.resolve(), bundle.parent / folder)
         if folder == "damaged":
             (bundle.parent / folder / "model.keras").write_bytes(b"")
+        else:
+            manifest = read(bundle.parent / folder).manifest
+            confidence = {"test_confidence": Metric(value=0.99, low=0.98, high=1, n=5300)}
+            seal(bundle.parent / folder, manifest.model_copy(update={"metrics": manifest.metrics | confidence}))
         bundle.unlink()
         bundle.symlink_to(folder)
         wait_until(partial(_both, server, said))

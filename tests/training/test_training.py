@@ -13,6 +13,7 @@ from app.model import bundle
 from tests.running import run, start
 from training import recipes
 from training.phantoms import write_data_set
+from training.recipes import INPUT_SIDES
 from training.recipes.article import RECIPE
 
 CHARTS = {f"{name}.png" for name in ("curves", "confusion", "recall", "changes", "reliability", "strangeness")}
@@ -169,4 +170,4 @@ def test_a_full_disk_is_one_sentence_and_what_was_published_stays(data: Path, ar
 def test_an_unknown_preset_is_one_sentence(data: Path, tmp_path: Path) -> None:
     done = run("training", *options(data, tmp_path, "magic"))
     assert done.returncode == 2
-    assert done.stderr == "error: There is no preset magic; there is article, robust.\n"
+    assert done.stderr == f"error: There is no preset magic; there is {', '.join(INPUT_SIDES)}.\n"

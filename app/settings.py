@@ -3,11 +3,10 @@
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.limits import Limits, usable_cores
@@ -39,7 +38,7 @@ class Settings(BaseSettings, Limits):
     drain_seconds: float = Field(10, ge=0)
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)] = "info"
 
     @property
     def cores(self) -> int:
@@ -77,15 +76,12 @@ class Settings(BaseSettings, Limits):
             raise ValueError("each origin is a scheme, a host and perhaps a port, such as https://example.org")
         return origins
 
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _any_case(cls, value: Any) -> Any:
-        return str(value).lower()
-
 
 def load(**overrides: Any) -> Settings:
     """The settings of this process's environment; `overrides` (None: not given) win. Raises SettingsError."""
-    if unknown := _unknown(os.environ):
+    known = {PREFIX + field.upper() for field in Settings.model_fields}
+    given = sorted(name for name in os.environ if name.startswith(PREFIX) and not SERVICE_LINK.search(name))
+    if unknown := [name for name in given if name not in known]:
         raise SettingsError(f"There is no setting {unknown[0]}; the README lists those there are.")
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
@@ -105,9 +101,3 @@ def _lines(path: str) -> list[str]:
     except (OSError, ValueError) as error:
         raise ValueError("the file it names cannot be read") from error
     return [line.strip() for line in lines if line.strip()]
-
-
-def _unknown(environment: Mapping[str, str]) -> list[str]:
-    names = [name for name in environment if name.startswith(PREFIX)]
-    known = {PREFIX + field.upper() for field in Settings.model_fields}
-    return sorted(name for name in names if name not in known and not SERVICE_LINK.search(name))

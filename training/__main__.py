@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 
 from app.model import bundle
-from app.model.bundle import BundleError
 from training import DataError, Interrupted, datasets, dicom_terms, recipes, source, split
 from training.datasets import Pictures
 from training.split import Split
@@ -69,7 +68,8 @@ def train(
         report.samples(parts, folder)
         fitted, history = fit.fit(recipe, parts, folder, console)
         final, calibration = recipe.finish(fitted, parts, folder)
-        draft = publish.draft(name, credit or default_credit(data), recipe, parts, calibration, headers, history)
+        given = source.MEDNIST_CREDIT if data == source.MEDNIST else Path(data).name
+        draft = publish.draft(name, credit or given, recipe, parts, calibration, headers, history)
         published = publish.publish(final, draft, judged, external, history, artifacts, folder)
     console.print(f"published {published.title}, now current; the report is in {folder}")
 
@@ -123,10 +123,6 @@ def robustness(
     console.print(f"figures and charts are in {out}")
 
 
-def default_credit(data: str) -> str:
-    return source.MEDNIST_CREDIT if data == source.MEDNIST else Path(data).name
-
-
 def assign(data: str, extra: Path | None, size: int, split_by: split.Method, seed: int, cache: Path) -> Split:
     """The part each picture plays, after saying what was found; the user's own are split by themselves."""
     parts = split.make(shown(datasets.load(source.open_data(data, cache), size, cache)), split_by, seed)
@@ -156,7 +152,7 @@ def main() -> None:
         code = _say(error.format_message(), WRONG_USE)
     except DataError as error:
         code = _say(str(error), WRONG_USE)
-    except BundleError as error:
+    except bundle.BundleError as error:
         code = _say(str(error), BAD_BUNDLE)
     except Interrupted:
         print("stopped; the same command goes on from here", file=sys.stderr)

@@ -8,10 +8,8 @@ from training.batch_random import COLUMNS, ROWS, SIDE, BatchRandom, Greys, borde
 TURN_SHARE, INVERT_SHARE = 0.45, 0.2  # shares turned by quarters, inverted
 CURVE_PIECES = 6  # of a random grey curve
 MAX_BEND = 2.5  # most pixels of bending
-ZOOM_RANGE, STRETCH_SPREAD = (
-    (0.65, 1.7),
-    0.12,
-)  # range of scales; spread of the ratio of width to height, as its logarithm
+ZOOM_RANGE = (0.65, 1.7)  # of scales
+STRETCH_SPREAD = 0.12  # of the ratio of width to height, as its logarithm
 
 
 def augment(rng: np.random.Generator, pictures: Greys) -> Pixels:

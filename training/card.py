@@ -32,6 +32,7 @@ SECTIONS = {
 def write(manifest: Manifest) -> str:
     """The card of a bundle, all of it from its manifest."""
     training, data = manifest.training, manifest.data
+    headlines = {title: manifest.metrics[key] for key, title in HEADLINES.items() if key in manifest.metrics}
     refusal = REFUSES if manifest.ood else NEVER_REFUSES
     return (
         "\n\n".join(
@@ -44,7 +45,7 @@ def write(manifest: Manifest) -> str:
                 f"Data: {data['source']}. {data['pictures']:,} pictures, split {data['split']} with seed {training['seed']}; "
                 "`manifest.csv.gz` lists every picture and the part it played.",
                 "## Figures\n\nMeasured on the published bundle through the decoder and classifier of the service, "
-                "each with its 95 % interval.\n\n" + _table(_chosen(manifest.metrics)),
+                "each with its 95 % interval.\n\n" + _table(headlines),
                 *(f"### {title}\n\n{_table(rows)}" for _, title, rows in _sections(manifest.metrics)),
                 _failures(manifest.metrics),
                 f"## To repeat it\n\n`python -m training --preset {training['preset']} --seed {training['seed']} --split "
@@ -58,10 +59,6 @@ def write(manifest: Manifest) -> str:
 
 REFUSES = "Where it finds none of them it says so: `accepted` is false and `label` is null."
 NEVER_REFUSES = "It cannot refuse: a picture of anything else is still given one of these labels."
-
-
-def _chosen(metrics: dict[str, Metric]) -> dict[str, Metric]:
-    return {title: metrics[key] for key, title in HEADLINES.items() if key in metrics}
 
 
 def _sections(metrics: dict[str, Metric]) -> Iterator[tuple[str, str, dict[str, Metric]]]:

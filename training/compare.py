@@ -38,10 +38,7 @@ class Judged:
 def beside_article(
     artifacts: Path, version: str, pictures: Pictures, external: Path | None, out: Path, cache: Path
 ) -> list[Judged]:
-    """The chosen bundle and the newest one of preset article, unless that is the same; figures and charts in `out`.
-
-    What it compiles stays in `cache`.
-    """
+    """The chosen bundle and the newest of preset article, if another; compiled in `cache`, figures and charts in `out`."""
     chosen = bundle.find(artifacts, version)
     of_article = [one for one in bundle.available(artifacts) if one.manifest.training.get("preset") == ARTICLE]
     both = [chosen] + [one for one in of_article[-1:] if one.title != chosen.title]

@@ -18,12 +18,8 @@ PADDED_PIXELS, CROPPED_PIXELS = 12, 7  # pixels a side of 64
 Values = npt.NDArray[np.floating]
 
 
-def _bytes(values: Values) -> Pixels:
-    return np.clip(np.round(values), 0, 255).astype(np.uint8)
-
-
 def _on_values(corrupt: Callable[[Values], Values]) -> Callable[[Pixels], Pixels]:
-    return lambda pictures: _bytes(corrupt(pictures.astype(np.float32)))
+    return lambda pictures: np.clip(np.round(corrupt(pictures.astype(np.float32))), 0, 255).astype(np.uint8)
 
 
 def _background_black(values: Values) -> Values:

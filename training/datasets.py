@@ -46,11 +46,6 @@ class Pictures:
         """How many pictures repeat an earlier one exactly."""
         return len(self.hashes) - len(np.unique(self.hashes))
 
-    def across_classes(self) -> list[str]:
-        """Hashes of pictures that stand in more than one class."""
-        pairs = np.unique(np.stack([self.hashes, self.labels.astype(str)]), axis=1)
-        return [value for value, count in Counter(pairs[0].tolist()).items() if count > 1]
-
     def report(self) -> Iterator[str]:
         """What a person should know before training on these."""
         for index, name in enumerate(self.classes):
@@ -58,8 +53,9 @@ class Pictures:
         for kind, count in Counter(self.kinds.tolist()).most_common(5):
             yield f"{count:,} are {kind}"
         yield f"{self.duplicates():,} are exact duplicates of another"
-        if shared := self.across_classes():
-            yield f"warning: {len(shared):,} pictures stand in more than one class"
+        in_classes = Counter(digest for digest, _ in set(zip(self.hashes.tolist(), self.labels.tolist(), strict=True)))
+        if shared := sum(count > 1 for count in in_classes.values()):
+            yield f"warning: {shared:,} pictures stand in more than one class"
         for reason in self.unreadable:
             yield f"left out: {reason}"
 

@@ -29,10 +29,7 @@ TERMS = {
 
 
 def read(path: Path | None, classes: list[str]) -> dict[str, Terms]:
-    """The terms of `classes`, as JSON {class: {"body_part": […], "modality": […]}} or those known by name.
-
-    Raises DataError.
-    """
+    """The terms of `classes`: of a file, {class: {"body_part": […], "modality": […]}}, or known. Raises DataError."""
     known = TERMS
     if path is not None:
         try:

@@ -86,13 +86,8 @@ class Resume(keras.callbacks.Callback):  # type: ignore[misc]
         scratch.mkdir(parents=True)
         # not Keras' save_weights: HDF5 takes the process down with it where the disk is full
         np.savez(scratch / WEIGHTS, *map(keras.ops.convert_to_numpy, _variables(self.model)), allow_pickle=False)
-        state = {
-            "history": self.history,
-            "stopped": self.model.stop_training,
-            "callbacks": [
-                {key: vars(other)[key] for key in CALLBACK_STATE if key in vars(other)} for other in self.others
-            ],
-        }
+        counters = [{key: vars(other)[key] for key in CALLBACK_STATE if key in vars(other)} for other in self.others]
+        state = {"history": self.history, "stopped": self.model.stop_training, "callbacks": counters}
         (scratch / STATE).write_text(json.dumps(state, default=float))
         scratch.rename(final)
         for older in self.folder.glob("[0-9]*"):
@@ -128,10 +123,7 @@ class StopOnRequest(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def fit(recipe: Recipe, split: Split, run: Path, console: Console) -> tuple[keras.Model, History]:
-    """Train in `run`, going on from where an earlier run there stopped; the model at the end and every epoch's figures.
-
-    Raises Interrupted after Ctrl-C.
-    """
+    """Train in `run`, going on where an earlier run stopped: the model and every epoch's figures. Raises Interrupted."""
     keras.utils.set_random_seed(split.seed)
     tf.config.experimental.enable_op_determinism()
     batches = recipe.batches(split)

@@ -1,13 +1,12 @@
 """Pictures we draw: the golden set of a bundle, and tiny data sets to test with. No patient was ever near them."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from app.imaging import Pixels
+from app.imaging import Pixels, preview
 from app.model.classifier import Outputs
 from app.model.manifest import Golden
 
@@ -94,9 +93,7 @@ def draw(kind: str, rng: np.random.Generator) -> Pixels:
 
 
 def png(pixels: Pixels) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return preview.png(Image.fromarray(pixels))
 
 
 def write_data_set(root: Path, kinds: list[str], count: int, seed: int) -> None:

@@ -22,6 +22,8 @@ OUTLINE_DIRECTIONS = 24  # half-planes whose meeting is the body's outline
 LEVELS_PER_PIXEL = 4  # of depth, in the stored plane
 OUTLINED_AT_ONCE = 1000  # pictures
 
+Range = tuple[float, float]
+
 
 @dataclass(frozen=True)
 class Body:
@@ -51,7 +53,7 @@ def outline(pictures: Pixels, rows: npt.NDArray[np.intp], names: npt.NDArray[np.
     `names` are the classes of those n.
     """
     planes = np.zeros((len(rows), 2, *pictures.shape[1:]), np.uint8)
-    for name, reach in BRIDGED_PIXELS.items():
+    for name, (reach, _) in REPAINTED.items():
         members = np.flatnonzero(names == name)
         for start in range(0, len(members), OUTLINED_AT_ONCE):
             some = members[start : start + OUTLINED_AT_ONCE]
@@ -63,7 +65,7 @@ def repaint(rng: np.random.Generator, pictures: Pixels, planes: Pixels, names: n
     """Some of `pictures` (n, side, side) shown otherwise, the rest as they are; `names` are their classes."""
     greys = pictures / np.float32(255)
     chosen = rng.random(len(pictures)) < REPAINTED_SHARE
-    for name, paint in REPAINTERS.items():
+    for name, (_, paint) in REPAINTED.items():
         if len(rows := np.flatnonzero((names == name) & chosen)):
             depth, density = planes[rows, 0] / np.float32(LEVELS_PER_PIXEL), planes[rows, 1] / np.float32(255)
             greys[rows] = paint(BatchRandom(rng, len(rows)), Body(greys[rows], depth, density))
@@ -157,9 +159,6 @@ def _placed(body: Body) -> tuple[Greys, Greys]:
     return placed[0], placed[1]
 
 
-Range = tuple[float, float]
-
-
 def _oval(rng: BatchRandom, down: Greys, right: Greys, y: Range, x: Range, height: Range, width: Range) -> Mask:
     """An uneven oval whose middle and half-axes are drawn from ranges."""
     rows = (down - rng.uniform(*y)) / rng.uniform(*height)
@@ -178,16 +177,11 @@ def _breast(rng: BatchRandom, body: Body) -> Greys:
     return np.clip(whole * (inner + gland) + skin, 0, 1) * rng.uniform(0.3, 1)
 
 
-# The classes of Medical MNIST whose look depends on a window or a sequence; any other class is left as it is.
-REPAINTERS: dict[str, Callable[[BatchRandom, Body], Greys]] = {
-    "AbdomenCT": _abdomen,
-    "BreastMRI": _breast,
-    "ChestCT": _chest,
-    "HeadCT": _head,
+# The classes of Medical MNIST whose look depends on a window or a sequence; any other class is left as it is. Of each,
+# by how many pixels the parts of one body reach for each other, and what repaints it.
+REPAINTED: dict[str, tuple[int, Callable[[BatchRandom, Body], Greys]]] = {
+    "AbdomenCT": (2, _abdomen),
+    "BreastMRI": (1, _breast),
+    "ChestCT": (3, _chest),
+    "HeadCT": (1, _head),
 }
-BRIDGED_PIXELS = {
-    "AbdomenCT": 2,
-    "BreastMRI": 1,
-    "ChestCT": 3,
-    "HeadCT": 1,
-}  # pixels that may lie between parts of one body

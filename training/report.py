@@ -28,9 +28,8 @@ def samples(split: Split, folder: Path) -> None:
     pictures = split.pictures
     rows = [np.flatnonzero(pictures.labels == index) for index in range(len(pictures.classes))]
     chosen = np.concatenate([members[np.linspace(0, len(members) - 1, MONTAGE_COLUMNS, dtype=int)] for members in rows])
-    _montage(
-        pictures.inputs[chosen], [pictures.classes[label] for label in pictures.labels[chosen]], folder / "samples.png"
-    )
+    titles = [pictures.classes[label] for label in pictures.labels[chosen]]
+    _montage(pictures.inputs[chosen], titles, folder / "samples.png")
 
 
 def mistakes(found: Evaluation, split: Split, external: External | None, folder: Path) -> None:
@@ -83,9 +82,7 @@ def charts(found: Evaluation, external: External | None, classes: list[str], fol
 
 def _only(scores: Scores, external: External, group: str) -> Scores:
     rows = np.flatnonzero(external.groups == group)
-    probabilities, score = scores.answers.probabilities[rows], scores.answers.ood_score
-    answers = type(scores.answers)(probabilities, None if score is None else score[rows])
-    return Scores(scores.labels[rows], answers, scores.threshold)
+    return Scores(scores.labels[rows], scores.answers[rows], scores.threshold)
 
 
 def _confusion(scores: Scores, classes: list[str], title: str, path: Path) -> None:

@@ -46,25 +46,21 @@ class _Bar:
 
 def open_data(data: str, cache: Path) -> Path:
     """The folder of class folders behind a path or a URL#algorithm:checksum, which is fetched once. Raises DataError."""
+    path = Path(data)
     if data.startswith(("http://", "https://")):
         url, _, checksum = data.partition("#")
         if not checksum:
             raise DataError(f"{url} needs its checksum, as in {url}#sha256:….")
-        return _class_root(extract(download(url, checksum, cache), cache))
-    path = Path(data)
-    if path.is_dir():
-        return _class_root(path)
-    if not path.is_file():
+        path = download(url, checksum, cache)
+    if not path.is_dir() and not path.is_file():
         raise DataError(f"There is no folder or archive at {path}.")
-    return _class_root(extract(path, cache))
+    return _class_root(path if path.is_dir() else extract(path, cache))
 
 
 def download(url: str, known_hash: str, cache: Path) -> Path:
     """The file at `url`, kept in `cache`; a damaged or partial copy is fetched again. Raises DataError."""
-    name = url.rsplit("/", 1)[1]
-    store = pooch.create(
-        cache, url.rsplit("/", 1)[0] + "/", registry={name: known_hash}, retry_if_failed=DOWNLOAD_RETRIES
-    )
+    folder, name = url.rsplit("/", 1)
+    store = pooch.create(cache, f"{folder}/", registry={name: known_hash}, retry_if_failed=DOWNLOAD_RETRIES)
     pooch.get_logger().setLevel("WARNING")
     try:
         return Path(store.fetch(name, downloader=pooch.HTTPDownloader(progressbar=_Bar(), timeout=60)))

@@ -8,7 +8,6 @@ from anyio import CapacityLimiter, to_thread
 from app import imaging
 from app.api.errors import Busy, DeadlinePassed, TooLarge
 from app.api.request import RequestContext
-from app.imaging import Glance, PictureError
 from app.imaging.sandbox import Cost, DecoderPool, Job, cost
 from app.limits import Limits
 
@@ -37,7 +36,7 @@ class DecodeService:
             made |= zip(little, await to_thread.run_sync(self._here, job, [glances[at] for at in little]), strict=True)
         return [made[at] for at in range(len(files))]
 
-    def _here(self, job: Job, glances: Sequence[Glance]) -> list[Any]:
+    def _here(self, job: Job, glances: Sequence[imaging.Glance]) -> list[Any]:
         made: list[Any] = []
         for file in glances:
             try:
@@ -45,7 +44,7 @@ class DecodeService:
                     raise TooLarge(f"The picture has more than {self._max_bytes:,} bytes.")
                 result = job(file.open(self._pool.limits))
                 made.append(list(result) if isinstance(result, Iterator) else result)
-            except (PictureError, TooLarge) as error:
+            except (imaging.PictureError, TooLarge) as error:
                 made.append(error)
         return made
 

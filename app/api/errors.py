@@ -36,10 +36,7 @@ class TooLarge(ApiError): ...
 class Encoded(ApiError): ...
 
 
-class NoPicture(ApiError): ...
-
-
-class NoEvidence(ApiError): ...
+class Unusable(ApiError): ...
 
 
 class HeadTooLarge(ApiError): ...
@@ -92,8 +89,7 @@ REFUSALS: dict[type[Exception], Refusal] = {
     UnusablePicture: Refusal(
         422, "unusable", "Understood, but no single picture that can be judged.", "The file is empty."
     ),
-    NoPicture: Refusal(422, "unusable"),
-    NoEvidence: Refusal(422, "unusable"),
+    Unusable: Refusal(422, "unusable"),
     HeadTooLarge: Refusal(431),
     ClientDisconnect: Refusal(CLIENT_CLOSED_REQUEST, "caller gone"),
     Exception: Refusal(500, sentence="The service failed; the request id finds it in the log."),
@@ -132,12 +128,9 @@ class Problem(BaseModel):
 
     @classmethod
     def of(cls, refusal: Refusal, instance: str, request_id: str) -> "Problem":
-        title = (
-            HTTPStatus(refusal.status).phrase if refusal.status != CLIENT_CLOSED_REQUEST else "Client Closed Request"
-        )
-        return cls(
-            title=title, status=refusal.status, detail=refusal.sentence, instance=instance, request_id=request_id
-        )
+        status = refusal.status
+        title = "Client Closed Request" if status == CLIENT_CLOSED_REQUEST else HTTPStatus(status).phrase
+        return cls(title=title, status=status, detail=refusal.sentence, instance=instance, request_id=request_id)
 
 
 EXAMPLE: JsonDict = Problem.of(REFUSALS[UnusablePicture], "/predict/batch", EXAMPLE_ID).model_dump()

@@ -5,17 +5,16 @@ from typing import Literal
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 from pydantic.config import JsonDict
 
-from app.api.openapi import Router
+from app.api.openapi import Router, example
 from app.api.service import service_of
 from app.model.manifest import Input, Metric, Ood
 from app.model.prediction import MODEL, ModelRef
 from app.model.reference import Reference, reference
 
 router = Router(tags=["operations"])
-
 
 DESCRIBED: JsonDict = MODEL | {
     "classes": ["Hand", "HeadCT"],
@@ -30,9 +29,7 @@ DESCRIBED: JsonDict = MODEL | {
 
 
 class Health(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"status": "ok", "model": MODEL, "uptime_seconds": 12.345}]}
-    )
+    model_config = example({"status": "ok", "model": MODEL, "uptime_seconds": 12.345})
 
     status: Literal["ok", "draining", "unhealthy"]
     model: ModelRef
@@ -42,7 +39,7 @@ class Health(BaseModel):
 class ModelInfo(BaseModel):
     """What bundle.json says, the test split to hold the series of /metrics against, and the card."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [DESCRIBED]})
+    model_config = example(DESCRIBED)
 
     name: str
     version: str
@@ -57,7 +54,7 @@ class ModelInfo(BaseModel):
 
 
 class Alive(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+    model_config = example({"status": "ok"})
 
     status: Literal["ok"]
 
@@ -89,5 +86,4 @@ async def livez() -> dict[str, str]:
 async def model(request: Request) -> dict[str, object]:
     service = service_of(request)
     manifest = service.bundle.manifest
-    fields = manifest.model_dump(include={"name", "version", "classes", "input", "metrics", "ood", "data", "training"})
-    return fields | {"reference": reference(manifest), "card": service.bundle.card}
+    return manifest.model_dump() | {"reference": reference(manifest), "card": service.bundle.card}

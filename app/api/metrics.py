@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import nan
 from time import monotonic
 from typing import Literal
@@ -54,16 +54,10 @@ class Metrics:
         self.reloads = self._counter("model_reloads", "Changes of bundle while serving.", "result")
         for result in ("done", "refused"):  # from zero on, or a first one would be no increase
             self.reloads(result)
-        last: Mode = "livemostrecent"  # of the workers, when they change over one after another
-        self.expected_shares = self._gauge(
-            "reference_class_share", "Of the bundle's own test split.", "label", mode=last
-        )
-        self.expected_acceptance = self._gauge(
-            "reference_acceptance", "Share of the bundle's own test split.", mode=last
-        )
-        self.expected_confidence = self._gauge(
-            "reference_confidence", "Mean over the bundle's own test split.", mode=last
-        )
+        expected = partial(self._gauge, mode="livemostrecent")  # of workers that change over one after another
+        self.expected_shares = expected("reference_class_share", "Of the bundle's own test split.", "label")
+        self.expected_acceptance = expected("reference_acceptance", "Share of the bundle's own test split.")
+        self.expected_confidence = expected("reference_confidence", "Mean over the bundle's own test split.")
 
     def exposition(self) -> bytes:
         """All series as text, without those that are not a number: they are not known."""
@@ -84,15 +78,12 @@ class Metrics:
         self.confidence.observe(prediction.confidence)
 
     def set_model(self, old: Manifest | None, new: Manifest) -> None:
+        """Show which bundle answers and what its test split gave; not a number where that is not known."""
+        found, shares = reference(new), dict[str, float]()
         if old:
             self.model_info.labels(old.name, old.version).set(0)
+            shares = dict.fromkeys(old.classes, 0.0)
         self.model_info.labels(new.name, new.version).set(1)
-        self._set_reference(old, new)
-
-    def _set_reference(self, old: Manifest | None, new: Manifest) -> None:
-        """What the new bundle's test split gave; not a number where that is not known."""
-        found = reference(new)
-        shares = dict.fromkeys(old.classes, 0.0) if old else {}
         for label, share in (shares | (found.class_share if found else {})).items():
             self.expected_shares.labels(label).set(share)
         self.expected_acceptance.set(nan if found is None or found.accepted is None else found.accepted)

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
 from app.api.errors import EXAMPLE_ID, REFUSALS, InferError, Problem
@@ -51,6 +51,10 @@ def operation_id(route: APIRoute) -> str:
 
 
 Router = partial(APIRouter, generate_unique_id_function=operation_id)
+
+
+def example(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(protected_namespaces=(), json_schema_extra={"examples": [example]})
 
 
 def problems(*statuses: int) -> Responses:

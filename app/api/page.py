@@ -1,5 +1,6 @@
 """The page at `/`, the OpenAPI page at `/docs`, and what both are made of. Nothing comes from anywhere else."""
 
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,19 +18,10 @@ from app.model.prediction import predict
 
 WEB = Path(__file__).parent.parent / "web"
 SWAGGER = ("fastapi_offline", "static")  # of that package Swagger UI's files are wanted, not the code
+PAGES = {PAGE: "index.html", DOCS: "docs.html"}
 
 router = Router(include_in_schema=False)
 files = StaticFiles(directory=WEB, packages=[SWAGGER])
-
-
-@router.get(PAGE)
-async def page(request: Request) -> Response:
-    return await files.get_response("index.html", request.scope)
-
-
-@router.get(DOCS)
-async def docs(request: Request) -> Response:
-    return await files.get_response("docs.html", request.scope)
 
 
 @router.get(ASSETS + "examples")
@@ -44,15 +36,12 @@ async def examples(request: Request) -> list[str]:
 def example(request: Request, name: str) -> Response:
     """A drawn picture. Raises HTTPException for any other name, and where the file is gone or was altered."""
     bundle = service_of(request).bundle
-    if name not in {golden.file for golden in bundle.manifest.golden}:
-        raise HTTPException(404)
-    try:
-        content = bundle.path(name).read_bytes()
-    except OSError as error:
-        raise HTTPException(404) from error
-    if sha256(content).hexdigest() != bundle.manifest.files[name]:
-        raise HTTPException(404)
-    return Response(content, media_type="image/png")
+    if name in {golden.file for golden in bundle.manifest.golden}:
+        with suppress(OSError):
+            content = bundle.path(name).read_bytes()
+            if sha256(content).hexdigest() == bundle.manifest.files[name]:
+                return Response(content, media_type="image/png")
+    raise HTTPException(404)
 
 
 def _label(manifest: Manifest, golden: Golden) -> str | None:
@@ -60,6 +49,9 @@ def _label(manifest: Manifest, golden: Golden) -> str | None:
     return predict(manifest, Outputs(np.array([golden.probabilities]), score)).label
 
 
+@router.get(PAGE)
+@router.get(DOCS)
 @router.get(ASSETS + "{name}")
-async def asset(request: Request, name: str) -> Response:
-    return await files.get_response(name, request.scope)
+async def file(request: Request) -> Response:
+    path = request.scope["path"]
+    return await files.get_response(PAGES.get(path) or path.removeprefix(ASSETS), request.scope)

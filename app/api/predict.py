@@ -2,14 +2,12 @@
 
 import numpy as np
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
-from app.api import uploads
-from app.api.errors import EXAMPLE as PROBLEM
-from app.api.errors import NoPicture, Problem
-from app.api.openapi import MANY_PICTURES, ONE_PICTURE, PICTURE_REFUSALS, PNG, Router, problems
+from app.api import errors, uploads
+from app.api.openapi import MANY_PICTURES, ONE_PICTURE, PICTURE_REFUSALS, PNG, Router, example, problems
 from app.api.request import RequestContext
 from app.api.service import JudgingRoute, service_of
 from app.imaging.preview import overlay
@@ -37,11 +35,7 @@ router = Router(tags=["prediction"], responses=problems(*PICTURE_REFUSALS), rout
 class Explanation(Prediction):
     """A prediction, and for each class the evidence whose mean over the grid is its logit before temperature."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [EXAMPLE | {"explained": "Hand", "evidence": {"Hand": [[1.5, 9.2]], "HeadCT": [[0.2, 1.9]]}}]
-        }
-    )
+    model_config = example(EXAMPLE | {"explained": "Hand", "evidence": {"Hand": [[1.5, 9.2]], "HeadCT": [[0.2, 1.9]]}})
 
     explained: str
     evidence: dict[str, list[list[float]]]
@@ -51,7 +45,7 @@ class BatchEntry(BaseModel):
     """One file of a batch: a prediction's fields, or the error that met it."""
 
     index: int
-    error: Problem | None = None
+    error: errors.Problem | None = None
     label: str | None = None
     confidence: float | None = None
     accepted: bool | None = None
@@ -62,9 +56,7 @@ class BatchEntry(BaseModel):
 
 
 class Batch(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"results": [{"index": 0} | EXAMPLE, {"index": 1, "error": PROBLEM}]}]}
-    )
+    model_config = example({"results": [{"index": 0} | EXAMPLE, {"index": 1, "error": errors.EXAMPLE}]})
 
     results: list[BatchEntry]
 
@@ -79,7 +71,7 @@ async def predict(context: RequestContext) -> Response:
     service = service_of(context)
     judge = {"middle": service.predict, "all": service.predict_frames}.get(context.query_params.get("frames", "middle"))
     if judge is None:
-        raise NoPicture("The parameter frames has a value it cannot have.")
+        raise errors.Unusable("The parameter frames has a value it cannot have.")
     found = await judge(await uploads.one_file(context), context)
     return Response(found.model_dump_json(exclude_unset=True), media_type=JSON)
 

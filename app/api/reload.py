@@ -10,7 +10,6 @@ import structlog
 from app.api.service import Service
 from app.model import bundle, checkpoint
 from app.model.batching import Batcher
-from app.model.bundle import BundleError
 from app.model.classifier import Classifier
 
 POLL_SECONDS = 2.0
@@ -42,13 +41,10 @@ class Reload:
                 await asyncio.wait_for(self._asked.wait(), POLL_SECONDS)
             self._asked.clear()
             with suppress(OSError):  # it cannot be looked at now: no descriptor is free, or its file server is away
-                await self._poll()
-
-    async def _poll(self) -> None:
-        state = await asyncio.to_thread(_state, self._path)
-        if state != self._seen:
-            self._seen = state
-            await self._take_over(state)
+                state = await asyncio.to_thread(_state, self._path)
+                if state != self._seen:
+                    self._seen = state
+                    await self._take_over(state)
 
     async def _take_over(self, state: State) -> None:
         metrics, old = self._service.metrics, self._service.batcher
@@ -56,7 +52,7 @@ class Reload:
             batcher = await asyncio.to_thread(self._open, state[0])
         except Exception as error:  # whatever is wrong with the new one, the old one goes on
             metrics.reloads("refused").inc()
-            reason = str(error) if isinstance(error, BundleError) else type(error).__name__
+            reason = str(error) if isinstance(error, bundle.BundleError) else type(error).__name__
             log.warning("bundle refused", reason=reason, serving=old.bundle.title)
             return
         self._seen = self._taken = state  # also where `now` was called meanwhile

@@ -6,8 +6,7 @@ from dataclasses import astuple, dataclass
 from math import isfinite
 from random import getrandbits
 from time import monotonic
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -72,17 +71,17 @@ class RequestContext(Request):
         await self._timeout.__aenter__()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *raised: Any) -> None:
         self._capacity.bytes -= self._bytes
         self._capacity.requests -= self._places
         if self._watcher is not None:
             self._watcher.cancel()
         try:
-            await self._timeout.__aexit__(kind, error, trace)
+            await self._timeout.__aexit__(*raised)
         except TimeoutError as late:
-            raise self._reason() from late
+            if self._gone:
+                raise ClientDisconnect from late
+            raise (errors.DeadlinePassed if self._complete else errors.TooSlow) from late
 
     async def receive_body(self, max_bytes: int) -> bytes:
         """The whole body, and a place with it: refused unread when it declares too much, cut off when it sends too much
@@ -104,7 +103,8 @@ class RequestContext(Request):
             self._check(len(body), len(part), max_bytes)
             self._capacity.bytes += len(part)
             self._bytes += len(part)
-            self._timeout.reschedule(self._pace(len(body)) if more else self._due)
+            pace = self.started + GRACE_SECONDS + len(body) / MIN_BYTES_PER_SECOND
+            self._timeout.reschedule(min(self._due, pace) if more else self._due)
         self._complete = True
         self.timing.read = monotonic() - self.started
         if self._capacity.requests >= self._capacity.max_requests:
@@ -147,20 +147,11 @@ class RequestContext(Request):
         if self._capacity.bytes + more > self._capacity.max_bytes:
             raise errors.Busy("The service holds as many bytes as it may; try again shortly.")
 
-    def _pace(self, received: int) -> float:
-        """When the next part of the body is due, given how much has come."""
-        return min(self._due, self.started + GRACE_SECONDS + received / MIN_BYTES_PER_SECOND)
-
     async def _watch(self) -> None:
         """Wait for the caller to hang up: nothing else arrives after the body."""
         await self.receive()
         self._gone = True
         self._timeout.reschedule(0)
-
-    def _reason(self) -> Exception:
-        if self._gone:
-            return ClientDisconnect()
-        return errors.DeadlinePassed() if self._complete else errors.TooSlow()
 
     def _is_short(self) -> bool:
         length = self.headers.get("content-length", "")

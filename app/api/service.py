@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from app import imaging
 from app.api.decoding import DecodeService
-from app.api.errors import NoEvidence
+from app.api.errors import Unusable
 from app.api.metrics import Metrics
 from app.api.request import CURRENT, RequestContext, Timing
 from app.imaging import Header, ModelInput, Picture, Pixels, to_input
@@ -28,6 +28,10 @@ from app.model.classifier import Floats, Outputs, joined
 from app.model.prediction import Prediction
 
 PART_FILES, PART_BYTES = 64, 2**20  # most files and bytes of a batch that go to a decoder in one go
+
+# Errors of one file are values, so that they harm no other.
+Read = ModelInput | Exception
+Found = Prediction | Exception
 
 
 @dataclass(slots=True)
@@ -68,7 +72,7 @@ class Service:
         [outputs] = await batcher(to_input(picture, batcher.size)[np.newaxis], context.timing)
         evidence = _sound(outputs).evidence
         if evidence is None:
-            raise NoEvidence("The model in use gives no evidence to explain with.")
+            raise Unusable("The model in use gives no evidence to explain with.")
         return self._predict(batcher.bundle, outputs, picture.header), evidence[0], picture
 
     async def preview(self, data: bytes, context: RequestContext) -> bytes:
@@ -77,13 +81,13 @@ class Service:
         png: bytes = await self._decode_one(thumbnail, data, context)
         return png
 
-    async def predict_all(self, files: list[bytes], context: RequestContext) -> list[Prediction | Exception]:
+    async def predict_all(self, files: list[bytes], context: RequestContext) -> list[Found]:
         """A prediction or its own error for each file, in order."""
         batcher = self._batcher(context)
         parts = await asyncio.gather(*(self._predict_part(batcher, part, context) for part in _parts(files)))
         return [found for part in parts for found in part]
 
-    async def predict_pixels(self, inputs: Pixels, context: RequestContext) -> list[Prediction | Exception]:
+    async def predict_pixels(self, inputs: Pixels, context: RequestContext) -> list[Found]:
         """A prediction or its own error for each picture as the model takes it, (n, size, size, 1), in order."""
         context.watch()
         return await self._predict_each(self._batcher(context), [(pixels, None) for pixels in inputs], context.timing)
@@ -100,9 +104,7 @@ class Service:
         context.timing.decode = monotonic() - start
         return _sound(made)
 
-    async def _predict_part(
-        self, batcher: Batcher, files: list[bytes], context: RequestContext
-    ) -> list[Prediction | Exception]:
+    async def _predict_part(self, batcher: Batcher, files: list[bytes], context: RequestContext) -> list[Found]:
         timing, start = Timing(), monotonic()
         items = await self.decode(partial(imaging.read_input, size=batcher.size), files, context)
         timing.decode = monotonic() - start
@@ -110,9 +112,7 @@ class Service:
         context.timing.cover(timing)
         return found
 
-    async def _predict_each(
-        self, batcher: Batcher, items: Sequence[ModelInput | Exception], timing: Timing
-    ) -> list[Prediction | Exception]:
+    async def _predict_each(self, batcher: Batcher, items: Sequence[Read], timing: Timing) -> list[Found]:
         """A prediction for each that could be read; whatever the model makes of one picture harms no other."""
         seen = [item for item in items if not isinstance(item, Exception)]
         rows = await batcher(np.stack([pixels for pixels, _ in seen]), timing) if seen else []
@@ -129,7 +129,7 @@ class Service:
 
 
 def _sound(made: Any) -> Any:
-    """What was made, unless that is an error; errors of one file are values, so that they harm no other."""
+    """What was made, unless that is an error."""
     if isinstance(made, Exception):
         raise made
     return made

@@ -10,7 +10,7 @@ from itertools import pairwise
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
 
-from app.api.errors import Malformed, NoPicture, TooLarge
+from app.api.errors import Malformed, TooLarge, Unusable
 from app.api.request import RequestContext
 
 FORM_OVERHEAD = 64 * 1024  # boundaries, part headers and a few fields beside the picture
@@ -18,21 +18,17 @@ BEGIN, NAME, VALUE, DATA = "part_begin", "header_field", "header_value", "part_d
 FIELDS_BESIDE = 16  # parts that are no files; nobody needs more
 PLAIN_FILE = re.compile(rb'form-data; name="([^"\\]*)"(; filename="[^"\\]*")?')  # as nearly everybody writes it
 
-
 Part = list[tuple[str, memoryview]]  # names and values of its headers and its data, in order
 
 
 async def one_file(context: RequestContext) -> bytes:
-    """The picture of a form's field `file`, or the whole body.
-
-    Raises what `RequestContext.receive_body` raises, Malformed or NoPicture.
-    """
+    """The picture of a form's field `file`, or the whole body. Raises what `receive_body` does, Malformed or Unusable."""
     boundary, most = _boundary(context.headers.get("content-type", "")), context.limits.max_upload_bytes
     if boundary is None:
         return await context.receive_body(most)
     files = _files(await context.receive_body(most + FORM_OVERHEAD), boundary, b"file", 1)
     if len(files) != 1:
-        raise NoPicture("The form needs exactly one field called file.")
+        raise Unusable("The form needs exactly one field called file.")
     return files[0]
 
 
@@ -43,7 +39,7 @@ async def many_files(context: RequestContext) -> list[bytes]:
         raise Malformed("A batch is a multipart form with a field called files for each picture.")
     files = _files(await context.receive_body(context.limits.max_request_bytes), boundary, b"files", most)
     if not files:
-        raise NoPicture("The form has no field called files.")
+        raise Unusable("The form has no field called files.")
     if len(files) > most:
         raise TooLarge(f"The form has more than {most} files.")
     return files

@@ -11,45 +11,19 @@ import numpy as np
 from PIL import Image
 
 from app.imaging import bmp, jpeg, png, tiff, webp
-from app.imaging.picture import (
-    DEFAULT_LIMITS,
-    DamagedPicture,
-    Header,
-    ImageFile,
-    Outline,
-    Picture,
-    PictureError,
-    Pixels,
-    SizeLimits,
-    TooManyPixels,
-    TooMuchWork,
-    UnknownType,
-    UnusablePicture,
-)
-
-__all__ = [
-    "DEFAULT_LIMITS",
-    "RESAMPLE",
-    "DamagedPicture",
-    "Glance",
-    "Header",
-    "ImageFile",
-    "ModelInput",
-    "Picture",
-    "PictureError",
-    "Pixels",
-    "SizeLimits",
-    "TooManyPixels",
-    "TooMuchWork",
-    "UnknownType",
-    "UnusablePicture",
-    "decode",
-    "glance",
-    "open",
-    "read_frames",
-    "read_input",
-    "to_input",
-]
+from app.imaging.picture import DEFAULT_LIMITS as DEFAULT_LIMITS  # as: for whoever imports it from here
+from app.imaging.picture import DamagedPicture as DamagedPicture
+from app.imaging.picture import Header as Header
+from app.imaging.picture import ImageFile as ImageFile
+from app.imaging.picture import Outline
+from app.imaging.picture import Picture as Picture
+from app.imaging.picture import PictureError as PictureError
+from app.imaging.picture import Pixels as Pixels
+from app.imaging.picture import SizeLimits as SizeLimits
+from app.imaging.picture import TooManyPixels as TooManyPixels
+from app.imaging.picture import TooMuchWork as TooMuchWork
+from app.imaging.picture import UnknownType as UnknownType
+from app.imaging.picture import UnusablePicture as UnusablePicture
 
 RESAMPLE = "squash-box"  # written into every bundle; a bundle made for another way of shrinking is refused
 OVERSAMPLING = 2  # a JPEG is decoded at a fraction that leaves this many times the model's pixels a side

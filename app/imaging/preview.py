@@ -18,7 +18,7 @@ def thumbnail(file: ImageFile, side: int = THUMBNAIL_SIDE) -> bytes:
     """PNG in grey of at most `side` pixels a side. Raises PictureError."""
     image = Image.fromarray(file.read(side).pixels)
     image.thumbnail((side, side))
-    return _png(image)
+    return png(image)
 
 
 def overlay(pixels: Pixels, evidence: npt.NDArray[np.float32]) -> bytes:
@@ -29,10 +29,10 @@ def overlay(pixels: Pixels, evidence: npt.NDArray[np.float32]) -> bytes:
     heat = ((heat - heat.min()) / max(float(np.ptp(heat)), 1e-6))[:, :, np.newaxis]  # (height, width, 1), 0…1
     grey, weight = np.asarray(image, np.float32)[:, :, np.newaxis], MAX_TINT * np.abs(2 * heat - 1)
     tinted = grey * (1 - weight) + np.where(heat > 0.5, HOT, COLD) * weight
-    return _png(Image.fromarray(tinted.round().clip(0, 255).astype(np.uint8)))
+    return png(Image.fromarray(tinted.round().clip(0, 255).astype(np.uint8)))
 
 
-def _png(image: Image.Image) -> bytes:
+def png(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()

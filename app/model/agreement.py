@@ -30,9 +30,7 @@ def agrees(terms: Mapping[str, Terms], label: str | None, header: Header) -> boo
         return None
     if _names(terms[label], said):
         return header.modality in terms[label].modality or not (header.modality and terms[label].modality)
-    known = any(_names(other, said) for other in terms.values()) or any(
-        KNOWN_PARTS & set(text.split()) for text in said
-    )
+    known = any(_names(other, said) for other in terms.values()) or KNOWN_PARTS.intersection(" ".join(said).split())
     return False if known else None
 
 

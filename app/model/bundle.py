@@ -6,7 +6,6 @@
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,9 +32,7 @@ class Bundle:
     folder: Path
     manifest: Manifest
     card: str = ""  # kept by `read`, because the folder may be gone while its model still answers
-    compiled: bytes = field(
-        default=b"", repr=False
-    )  # the checkpoint as LiteRT takes it; `app.model.checkpoint` adds it
+    compiled: bytes = field(default=b"", repr=False)  # what `app.model.checkpoint` makes of the checkpoint, for LiteRT
 
     @property
     def title(self) -> str:
@@ -97,11 +94,8 @@ def use(root: Path, version: str) -> Bundle:
 def staging(root: Path) -> Iterator[Path]:
     """A folder beside the bundles to build one in; gone afterwards unless it was published."""
     root.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".staging-", dir=root))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=".staging-", dir=root, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def seal(folder: Path, manifest: Manifest) -> Bundle:

@@ -142,13 +142,11 @@ def _compile(bundle: Bundle, beside: bool) -> bytes:
 
 
 def _run(bundle: Bundle, scratch: str, *options: str) -> subprocess.CompletedProcess[bytes]:
-    kept = {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
+    passed = {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
     return subprocess.run(
         [sys.executable, "-m", "app.model.compiler", str(bundle.folder), *options],
         cwd=Path(__file__).parents[2],
-        env=kept
-        | COMPILER_ENVIRONMENT
-        | {"TMPDIR": scratch, "KERAS_HOME": scratch},  # where Keras leaves a file of settings
+        env=passed | COMPILER_ENVIRONMENT | {"TMPDIR": scratch, "KERAS_HOME": scratch},  # for Keras' file of settings
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """A verified bundle, ready to answer: prepare once, call many."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, fields
@@ -30,21 +30,19 @@ class Outputs:
     ood_score: Floats | None = None  # (n,) 0…1, higher is stranger
     evidence: Floats | None = None  # (n, h, w, classes), whose mean over h and w is the logits before temperature
 
-    def __getitem__(self, rows: slice) -> "Outputs":
+    def each(self, change: Callable[[Floats], Floats]) -> "Outputs":
+        """What `change` makes of every part there is."""
         parts = (self.probabilities, self.ood_score, self.evidence)
-        return Outputs(*(None if part is None else part[rows] for part in parts))  # type: ignore[arg-type]
+        return Outputs(*(None if part is None else change(part) for part in parts))  # type: ignore[arg-type]
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> "Outputs":
+        return self.each(lambda part: part[rows])
 
 
 def joined(several: Sequence[Outputs]) -> Outputs:
     """Rows of the same model, one under another."""
     parts = zip(*((one.probabilities, one.ood_score, one.evidence) for one in several), strict=True)
     return Outputs(*(None if part[0] is None else np.concatenate(part) for part in parts))  # type: ignore[arg-type]
-
-
-def mean(outputs: Outputs) -> Outputs:
-    """One row, the average of all."""
-    parts = (outputs.probabilities, outputs.ood_score, outputs.evidence)
-    return Outputs(*(None if part is None else part.mean(axis=0, keepdims=True) for part in parts))  # type: ignore[arg-type]
 
 
 class Classifier:
@@ -83,10 +81,8 @@ class Classifier:
 
     def _check_shapes(self) -> None:
         manifest, name = self.bundle.manifest, self.bundle.title
-        if manifest.input.resample != RESAMPLE:
-            raise BundleError(
-                f"The bundle {name} wants pictures resized by {manifest.input.resample!r}, not {RESAMPLE!r}."
-            )
+        if (resample := manifest.input.resample) != RESAMPLE:
+            raise BundleError(f"The bundle {name} wants pictures resized by {resample!r}, not {RESAMPLE!r}.")
         takes, gives = _shapes(self._model.get_input_details()), _shapes(self._model.get_output_details())
         if [*takes.values()] != [(-1, self.size, self.size, 1)]:
             shapes = ", ".join(map(str, takes.values()))

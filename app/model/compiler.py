@@ -37,7 +37,10 @@ def main(folder: str, *options: str) -> None:
     ):
         with suppress(ValueError, OSError):  # not everywhere is there each, and some are lower already
             resource.setrlimit(limit, (most, most))
-    code, said = _compiled(Path(folder))
+    try:
+        code, said = 0, _compile(bundle.read(Path(folder)))
+    except BundleError as refused:
+        code, said = EXIT_REFUSED, str(refused).encode()
     with open(answer, "wb") as file:  # noqa: PTH123
         file.write(said)
     os._exit(code)  # at once: left alone, TensorFlow takes 0.4 s to end
@@ -48,14 +51,6 @@ def _step_back() -> None:
     os.nice(LOWEST_NICENESS)
     with suppress(AttributeError, OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
-def _compiled(folder: Path) -> tuple[int, bytes]:
-    """Exit code, and the model or what is wrong with it."""
-    try:
-        return 0, _compile(bundle.read(folder))
-    except BundleError as refused:
-        return EXIT_REFUSED, str(refused).encode()
 
 
 def _compile(opened: Bundle) -> bytes:

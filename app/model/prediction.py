@@ -1,11 +1,13 @@
 """What the model says about a picture, as service, tables and page tell it."""
 
+from dataclasses import asdict
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 from app.imaging import Header
 from app.model.agreement import agrees
-from app.model.classifier import Outputs, mean
+from app.model.classifier import Outputs
 from app.model.manifest import Manifest
 
 MODEL: JsonDict = {"name": "mednist", "version": "3f2a9c1d04be"}
@@ -90,7 +92,7 @@ def predict(manifest: Manifest, outputs: Outputs, row: int = 0, header: Header |
 
 def predict_frames(manifest: Manifest, outputs: Outputs, header: Header | None) -> Prediction:
     """The prediction from the mean over frames, a row of `outputs` each, and what each says alone."""
-    found = predict(manifest, mean(outputs), header=header)
+    found = predict(manifest, outputs.each(lambda part: part.mean(axis=0, keepdims=True)), header=header)
     alone = (predict(manifest, outputs, row) for row in range(len(outputs.probabilities)))
     found.frames = [Frame.model_validate(frame, from_attributes=True) for frame in alone]
     return found
@@ -98,12 +100,4 @@ def predict_frames(manifest: Manifest, outputs: Outputs, header: Header | None) 
 
 def _dicom(manifest: Manifest, label: str | None, header: Header) -> Dicom:
     window = None if header.window is None else Window(center=header.window[0], width=header.window[1])
-    return Dicom(
-        modality=header.modality,
-        body_part=header.body_part,
-        rows=header.rows,
-        columns=header.columns,
-        frames=header.frames,
-        window=window,
-        agrees=agrees(manifest.dicom, label, header),
-    )
+    return Dicom(**asdict(header) | {"window": window, "agrees": agrees(manifest.dicom, label, header)})

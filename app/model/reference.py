@@ -19,8 +19,7 @@ def reference(manifest: Manifest) -> Reference | None:
     figures = manifest.metrics
     if "test_accuracy" not in figures:
         return None
-    recalls = {name: figures.get(f"test_recall_{name}") for name in manifest.classes}
-    counts = {name: recall.n for name, recall in recalls.items() if recall}
+    counts = {name: figures[key].n for name in manifest.classes if (key := f"test_recall_{name}") in figures}
     pictures = figures["test_accuracy"].n
     accepted, confidence = figures.get("test_accepted"), figures.get("test_confidence")
     return Reference(

@@ -5,7 +5,6 @@ from html import escape
 from pathlib import Path
 
 from app import imaging
-from app.imaging import PictureError
 from app.imaging.preview import thumbnail
 from app.scoring.files import File, Unreadable, find
 from app.scoring.run import Summary, disagrees, is_out_of_distribution
@@ -84,6 +83,6 @@ def _prediction(row: Row) -> str:
 def _thumbnail(file: File) -> str:
     try:
         content = thumbnail(imaging.open(file.read()), THUMBNAIL_PIXELS)
-    except (Unreadable, PictureError):  # it was there a moment ago
+    except (Unreadable, imaging.PictureError):  # it was there a moment ago
         return "data:,"
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rich import progress
 from rich.console import Console
+from rich.table import Column
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -88,9 +89,7 @@ def progress_bar() -> Iterator[OnProgress]:
 
 
 def show(summary: Summary) -> None:
-    grid = Grid(show_header=False, box=None)
-    grid.add_column()
-    grid.add_column(justify="right")
+    grid = Grid(Column(), Column(justify="right"), show_header=False, box=None)
     for name, count in summary.lines():
         grid.add_row(name, f"{count:,}")
     Console().print(grid)

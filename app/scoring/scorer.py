@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from app import imaging
-from app.imaging import ModelInput, PictureError
 from app.model.bundle import Bundle
 from app.model.classifier import Classifier
 from app.model.prediction import Prediction, predict
@@ -25,31 +24,26 @@ class Scorer:
 
     def __call__(self, files: Sequence[File]) -> list[Row]:
         """A row for each file, in order; what cannot be read says why."""
-        rows: list[Row] = []
-        seen: list[ModelInput] = []
-        for file in files:
-            row, picture = self._read(file)
-            rows.append(row)
-            seen += [] if picture is None else [picture]
-        self._predict(seen, [row for row in rows if "error" not in row])
-        return rows
+        read = [self._read(file) for file in files]
+        self._predict([(row, picture) for row, picture in read if picture])
+        return [row for row, _ in read]
 
-    def _read(self, file: File) -> tuple[Row, ModelInput | None]:
+    def _read(self, file: File) -> tuple[Row, imaging.ModelInput | None]:
         sha256 = None
         try:
             data = file.read()
             sha256 = hashlib.sha256(data).hexdigest()
             return {"path": file.name, "sha256": sha256}, imaging.read_input(imaging.open(data), self._classifier.size)
-        except (Unreadable, PictureError) as error:
+        except (Unreadable, imaging.PictureError) as error:
             return failed_row(file, self.bundle, str(error), sha256), None
         except MemoryError:
             return failed_row(file, self.bundle, "The picture needs more memory than there is.", sha256), None
 
-    def _predict(self, seen: list[ModelInput], rows: list[Row]) -> None:
-        if not seen:
+    def _predict(self, readable: list[tuple[Row, imaging.ModelInput]]) -> None:
+        if not readable:
             return
-        outputs = self._classifier(np.stack([pixels for pixels, _ in seen]))
-        for index, ((_, header), row) in enumerate(zip(seen, rows, strict=True)):
+        outputs = self._classifier(np.stack([pixels for _, (pixels, _) in readable]))
+        for index, (row, (_, header)) in enumerate(readable):
             row |= _flat(predict(self.bundle.manifest, outputs, index, header)) | {"model": self.bundle.title}  # noqa: PLW2901
 
 

@@ -6,10 +6,10 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
 
 from app.model.bundle import Bundle
 from app.model.manifest import Manifest
@@ -48,8 +48,8 @@ class Table:
             raise ScoringError(f"{path} is no .csv, .jsonl or .parquet file.")
         self._journal = path.with_name(f".{path.name}.jsonl") if path.suffix == ".parquet" else path
         self._as_csv = path.suffix == ".csv"
-        if path.suffix == ".parquet":
-            _need_pyarrow()
+        if path.suffix == ".parquet" and find_spec("pyarrow") is None:
+            raise ScoringError("Parquet needs pyarrow: pip install bodyregion[parquet].")
         self._title = bundle.title
 
     def __enter__(self) -> "Table":
@@ -63,9 +63,7 @@ class Table:
             csv.writer(self._file).writerow(self._columns)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         try:
             self._sync()
         finally:
@@ -155,23 +153,7 @@ def _cell(value: str | float | bool | None) -> str | float | None:
 def _drop_torn_line(path: Path) -> None:
     """Cut off what a kill has left of a last line."""
     with path.open("rb+") as file:
-        size = file.seek(0, os.SEEK_END)
-        while size:
-            start = max(0, size - 4096)
-            file.seek(start)
-            found = file.read(size - start).rfind(b"\n")
-            if found >= 0:
-                size = start + found + 1
-                break
-            size = start
-        file.truncate(size)
-
-
-def _need_pyarrow() -> None:
-    try:
-        import pyarrow.parquet  # noqa: F401
-    except ImportError as error:
-        raise ScoringError("Parquet needs pyarrow: pip install bodyregion[parquet].") from error
+        file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
 
 
 def _to_parquet(rows: Iterator[Row], kinds: dict[str, type], path: Path) -> None:

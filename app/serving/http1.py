@@ -51,8 +51,10 @@ class Protocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
             framing = self._received - self._body
-            if self._in_head or framing > MAX_FRAMING_BYTES:
-                self._limit(framing)
+            if self._in_head:
+                self._limit_head(framing)
+            elif framing > MAX_FRAMING_BYTES + self._body // FRAMING_SHARE:
+                raise Malformed("The body comes in more and smaller pieces than are taken.")
         except httptools.HttpParserUpgrade:
             return  # to another protocol: answered in this one, then closed, and what follows is not read
         except (httptools.HttpParserError, ApiError) as error:
@@ -140,12 +142,6 @@ class Protocol(HttpToolsProtocol):
             self._refuse(TooSlow("The head of the request did not arrive in time."))
         else:
             self.transport.abort()
-
-    def _limit(self, framing: int) -> None:
-        if self._in_head:
-            self._limit_head(framing)
-        elif framing > MAX_FRAMING_BYTES + self._body // FRAMING_SHARE:
-            raise Malformed("The body comes in more and smaller pieces than are taken.")
 
     def _limit_head(self, size: int) -> None:
         if size > MAX_HEAD_BYTES:

@@ -38,11 +38,7 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(Output())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
+            structlog.processors.JSONRenderer(), foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared]
         )
     )
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)

@@ -13,7 +13,7 @@ import structlog
 
 from app.model import checkpoint
 from app.model.bundle import Bundle
-from app.serving.server import INTERRUPTED, SIGNALS, bind, leave_when_told, tidily
+from app.serving.server import INTERRUPTED, SIGNALS, bind, tidily
 from app.settings import Settings, SettingsError
 
 FATAL_CODES = (2, 3)  # exit codes that another try would not change
@@ -65,9 +65,7 @@ class Supervisor:
         code = process.exitcode or 0
         if self._leaving:
             return max(code, 0)
-        if (
-            code in FATAL_CODES and process.name != REPLACEMENT
-        ):  # or the bundle went bad later, and the others still serve
+        if code in FATAL_CODES and process.name != REPLACEMENT:  # else the bundle went bad later: others serve
             self._signal_all(signal.SIGTERM)
             return code
         log.error("worker died", pid=process.pid, exit_code=code)
@@ -78,7 +76,9 @@ class Supervisor:
     def _start(self, opened: Bundle | None = None, name: str | None = None) -> None:
         if self._leaving:
             return
-        process = self._context.Process(target=_work, args=(self._settings, opened), name=name)
+        from app.serving import worker
+
+        process = self._context.Process(target=worker.main, args=(self._settings, opened), name=name)
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has handlers of its own
         process.start()
         self._processes.append(process)
@@ -107,11 +107,3 @@ def _prepare() -> None:
 
     gc.collect()
     gc.freeze()
-
-
-def _work(settings: Settings, opened: Bundle | None) -> None:
-    from app.serving import worker
-
-    leave_when_told()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    worker.main(settings, opened)

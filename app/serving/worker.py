@@ -1,20 +1,20 @@
 """One process of the service: its own event loop, its own interpreter of the model, an address it may share."""
 
 import asyncio
+import signal
 import socket
 import sys
 
 from app.main import create_app
 from app.model import bundle, checkpoint
-from app.model.bundle import Bundle, BundleError
 from app.serving import logs
-from app.serving.server import INTERRUPTED, Server, bind, tidily
+from app.serving.server import INTERRUPTED, SIGNALS, Server, bind, leave_when_told, tidily
 from app.settings import Settings
 
 BAD_BUNDLE = 3
 
 
-def serve(address: socket.socket, chosen: Settings, opened: Bundle) -> int:
+def serve(address: socket.socket, chosen: Settings, opened: bundle.Bundle) -> int:
     """Serve `opened` at `address` until told to stop; the exit code. Raises BundleError."""
     logs.configure(chosen.log_level)
     with tidily():  # a compiler that runs
@@ -25,11 +25,13 @@ def serve(address: socket.socket, chosen: Settings, opened: Bundle) -> int:
     return INTERRUPTED if server.interrupted else 0
 
 
-def main(chosen: Settings, opened: Bundle | None) -> None:
+def main(chosen: Settings, opened: bundle.Bundle | None) -> None:
     """Serve as one process of several; without a bundle, the one that is current by now."""
+    leave_when_told()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     try:
         with bind(chosen.host, chosen.port, shared=True) as address:
             sys.exit(serve(address, chosen, opened or bundle.read(chosen.bundle)))
-    except BundleError as error:
+    except bundle.BundleError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(BAD_BUNDLE)

@@ -14,7 +14,6 @@ NEW = {
         "_arrived",
         "_relax",
         "_overdue",
-        "_limit",
         "_limit_head",
         "_refuse",
         "_abandon",

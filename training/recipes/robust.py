@@ -37,9 +37,7 @@ class Robust(Recipe):
     untouched: float = 0.25  # share of a batch that is shown as it is
     negatives: float = 0.27  # share of a batch that is none of the classes, with a uniform target …
     negative_weight: float = 0.5  # … and this weight in the loss
-    pool: int = (
-        24_000  # negatives drawn, once, at most one for each picture; each is augmented anew whenever it is used
-    )
+    pool: int = 24_000  # negatives drawn, once, at most one for each picture; each is augmented anew for every use
     material: int = 4_000  # training pictures that negatives are made from
 
     def network(self, classes: int, steps_per_epoch: int) -> keras.Model:

@@ -52,13 +52,9 @@ def _of_model(
 
     def register(route: Route) -> Route:
         for below, end, named in ((VERSION, ", by version", OF_VERSION), (MODEL, "", OF_MODEL)):
+            extra = named | (body or {})
             router.add_api_route(
-                below + path,
-                route,
-                methods=[method],
-                summary=summary + end,
-                openapi_extra=named | (body or {}),
-                **described,
+                below + path, route, methods=[method], summary=summary + end, openapi_extra=extra, **described
             )
         return route
 
@@ -114,7 +110,7 @@ async def infer(context: RequestContext) -> Response:
     header_length, most = context.headers.get(wire.HEADER_LENGTH), context.limits.max_batch_files
     asked, elements = await to_thread.run_sync(wire.read, body, header_length, most)
     manifest = _manifest(context)  # another bundle may have taken over
-    tensors.check(asked.input, manifest)
+    tensors.check(asked.inputs[0], manifest)
     wanted = tensors.wanted(asked, manifest)
     predictions = await _judge(service, elements, context)
     head = {"model_name": manifest.name, "model_version": manifest.version}

@@ -1,8 +1,10 @@
 """The shapes of the Open Inference Protocol's answers, as the OpenAPI page shows them."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
+
+from app.api.openapi import example
 
 CLASSIFIED = {
     "name": "probabilities",
@@ -12,12 +14,8 @@ CLASSIFIED = {
 }
 
 
-def _example(example: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(protected_namespaces=(), json_schema_extra={"examples": [example]})
-
-
 class ServerMetadata(BaseModel):
-    model_config = _example(
+    model_config = example(
         {"name": "bodyregion", "version": "1", "extensions": ["binary_tensor_data", "classification"]}
     )
 
@@ -27,20 +25,19 @@ class ServerMetadata(BaseModel):
 
 
 class Live(BaseModel):
-    model_config = _example({"live": True})
+    model_config = example({"live": True})
 
     live: bool
 
 
-class Ready(BaseModel):
-    model_config = _example({"live": True, "ready": True})
+class Ready(Live):
+    model_config = example({"live": True, "ready": True})
 
-    live: bool
     ready: bool
 
 
 class ModelReady(BaseModel):
-    model_config = _example({"name": "mednist", "ready": True})
+    model_config = example({"name": "mednist", "ready": True})
 
     name: str
     ready: bool
@@ -57,7 +54,7 @@ class TensorMetadata(BaseModel):
 class ModelMetadata(BaseModel):
     """A request has one of the inputs."""
 
-    model_config = _example(
+    model_config = example(
         {
             "name": "mednist",
             "versions": ["3f2a9c1d04be"],
@@ -86,7 +83,7 @@ class ResponseOutput(TensorMetadata):
 
 
 class InferResponse(BaseModel):
-    model_config = _example(
+    model_config = example(
         {"model_name": "mednist", "model_version": "3f2a9c1d04be", "id": "42", "outputs": [CLASSIFIED]}
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.api.errors import Malformed
-from app.api.v2.wire import InferInput, InferOutput, InferRequest
+from app.api.v2.wire import InferInput, InferOutput, InferRequest, Tensor
 from app.model.manifest import Manifest
 from app.model.prediction import Prediction
 
@@ -33,13 +33,8 @@ def outputs(manifest: Manifest) -> list[Described]:
 def check(tensor: InferInput, manifest: Manifest) -> None:
     """Raises Malformed where `tensor` is not what the model takes."""
     size = manifest.input.size
-    takes: tuple[tuple[str, str, list[int]], ...] = (
-        (IMAGE, "BYTES", []),
-        (IMAGE, "BYTES", [1]),
-        (PIXELS, "UINT8", [size, size, 1]),
-        (PIXELS, "UINT8", [size, size]),
-    )
-    if (tensor.name, tensor.datatype, tensor.shape[1:]) not in takes:
+    takes = {(IMAGE, "BYTES"): ((), (1,)), (PIXELS, "UINT8"): ((size, size), (size, size, 1))}
+    if tuple(tensor.shape[1:]) not in takes.get((tensor.name, tensor.datatype), ()):
         raise Malformed(f"The input is no BYTES tensor {IMAGE} [n] or UINT8 tensor {PIXELS} [n, {size}, {size}, 1].")
 
 
@@ -54,17 +49,11 @@ def wanted(asked: InferRequest, manifest: Manifest) -> list[InferOutput]:
     return asked.outputs or [InferOutput(name=name) for name in known]
 
 
-def write_outputs(
-    asked: InferRequest, chosen: list[InferOutput], predictions: list[Prediction]
-) -> Iterator[tuple[str, Array, bool]]:
-    """Of each chosen output its name, its values, and whether they go behind the JSON."""
+def write_outputs(asked: InferRequest, chosen: list[InferOutput], predictions: list[Prediction]) -> Iterator[Tensor]:
+    """A tensor for each chosen output."""
     for output in chosen:
-        binary = output.parameters.binary_data
-        yield (
-            output.name,
-            _values(output, predictions),
-            asked.parameters.binary_data_output if binary is None else binary,
-        )
+        own = output.parameters.binary_data
+        yield output.name, _values(output, predictions), asked.parameters.binary_data_output if own is None else own
 
 
 def _described(name: str, datatype: str, *shape: int) -> Described:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 
-from app.api.errors import Malformed, NoPicture, TooLarge
+from app.api.errors import Malformed, TooLarge, Unusable
 from app.imaging import Pixels
 
 HEADER_LENGTH = "Inference-Header-Content-Length"  # bytes of JSON, where raw bytes follow it
@@ -28,6 +28,9 @@ EXAMPLE: JsonDict = {
     "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": [BLACK_PNG]}],
     "outputs": [{"name": "probabilities", "parameters": {"classification": 2}}, {"name": "label"}],
 }
+
+
+Tensor = tuple[str, npt.NDArray[Any], bool]  # its name, its values, and whether these go behind the JSON
 
 
 class _Shape(BaseModel):
@@ -72,20 +75,16 @@ class InferRequest(_Shape):
     inputs: list[InferInput] = Field(min_length=1, max_length=1)
     outputs: list[InferOutput] = []
 
-    @property
-    def input(self) -> InferInput:
-        return self.inputs[0]
-
 
 def read(body: bytes, header_length: str | None, most: int) -> tuple[InferRequest, list[bytes] | Pixels]:
-    """What is asked, and its tensor: encoded pictures, or pixels in one row. Raises Malformed, TooLarge or NoPicture."""
+    """What is asked, and its tensor: encoded pictures, or pixels in one row. Raises Malformed, TooLarge or Unusable."""
     length = _length(header_length, len(body))
     request = _parse(body[:length])
-    tensor, behind = request.input, memoryview(body)[length:]
+    tensor, behind = request.inputs[0], memoryview(body)[length:]
     if tensor.shape[0] > most:
         raise TooLarge(f"The tensor has more than {most} pictures.")
     if tensor.shape[0] == 0:
-        raise NoPicture("The tensor has no picture.")
+        raise Unusable("The tensor has no picture.")
     size = tensor.parameters.binary_data_size
     if (size is None) == (tensor.data is None) or (size or 0) != len(behind):
         raise Malformed("The tensor needs either data in the JSON or as many bytes behind it as it says.")
@@ -96,10 +95,8 @@ def read(body: bytes, header_length: str | None, most: int) -> tuple[InferReques
     return request, elements
 
 
-def write(
-    head: Mapping[str, object], tensors: Iterable[tuple[str, npt.NDArray[Any], bool]]
-) -> tuple[bytes, dict[str, str]]:
-    """The body of an answer and its headers. A tensor has a name, its values, and whether these go behind the JSON."""
+def write(head: Mapping[str, object], tensors: Iterable[Tensor]) -> tuple[bytes, dict[str, str]]:
+    """The body of an answer and its headers."""
     outputs: list[dict[str, object]] = []
     behind = b""
     for name, values, binary in tensors:

@@ -4,6 +4,7 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -102,12 +103,10 @@ def _check_length(dataset: Dataset) -> None:
 
 
 def _check_syntax(syntax: UID) -> None:
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        decoder = None
-    if decoder is None or not decoder.is_available:
-        raise UnknownType(f"The transfer syntax {_name(syntax) or 'of this DICOM file'} is not read.")
+    with suppress(NotImplementedError):
+        if get_decoder(syntax).is_available:
+            return
+    raise UnknownType(f"The transfer syntax {_name(syntax) or 'of this DICOM file'} is not read.")
 
 
 def _name(uid: UID) -> str:

@@ -18,10 +18,6 @@ DECODED_TO_RGB = {"YBR_ICT", "YBR_RCT"}  # colour as JPEG 2000 stores it; its de
 END_OF_IMAGE = b"\xff\xd9"  # of a JPEG
 
 
-def _decode(name: str, data: bytes, **options: Any) -> Any:
-    return getattr(imagecodecs, name)(data, **options)  # imported when first needed
-
-
 def _jpeg(data: bytes, runner: DecodeRunner) -> Any:
     """Colours as they are stored; pydicom knows from the header what they are."""
     frame = _jpeg_header(data, runner)
@@ -30,24 +26,24 @@ def _jpeg(data: bytes, runner: DecodeRunner) -> Any:
     if checked is not None and not color:
         return checked
     space = "rgb" if color else "grayscale"
-    return _decode("jpeg8_decode", data, colorspace=space, outcolorspace=space)
+    return imagecodecs.jpeg8_decode(data, colorspace=space, outcolorspace=space)
 
 
 def _jpeg_ls(data: bytes, runner: DecodeRunner) -> Any:
     _jpeg_header(data, runner)
-    return _decode("jpegls_decode", data)
+    return imagecodecs.jpegls_decode(data)
 
 
 def _jpeg_2000(data: bytes, runner: DecodeRunner) -> Any:
     _check_size(*jpeg2000.read_size(data), runner)
     jpeg2000.check_tiles(data)
-    return _decode("jpeg2k_decode", data)
+    return imagecodecs.jpeg2k_decode(data)
 
 
 def _rle(data: bytes, runner: DecodeRunner) -> Any:
     """Plane after plane, in one dimension."""
     dtype = np.dtype(f"<u{runner.bits_allocated // 8}")
-    pixels = np.frombuffer(_decode("dicomrle_decode", data, dtype=dtype), dtype)
+    pixels = np.frombuffer(imagecodecs.dicomrle_decode(data, dtype=dtype), dtype)
     if pixels.size != runner.rows * runner.columns * runner.samples_per_pixel:
         raise ValueError("more or fewer pixels than the header says")
     return pixels

@@ -5,15 +5,10 @@ from collections.abc import Iterable
 from io import BytesIO
 
 import pydicom
+from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.tag import Tag
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
 
 from app.imaging.picture import Header, TooMuchWork
 
@@ -33,9 +28,9 @@ FRAME_GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence", "Fram
 MAX_INFLATED_PER_PIXEL = 8  # bytes for each pixel allowed that a deflated file may unpack to
 META_GROUP = 2  # the group of elements about the file itself
 IMPLIED_SYNTAXES = {  # of a file that does not name its own, by what it looks like: implicit, little-endian
-    (True, True): ImplicitVRLittleEndian,
-    (False, True): ExplicitVRLittleEndian,
-    (False, False): ExplicitVRBigEndian,
+    (True, True): uid.ImplicitVRLittleEndian,
+    (False, True): uid.ExplicitVRLittleEndian,
+    (False, False): uid.ExplicitVRBigEndian,
 }
 
 
@@ -44,7 +39,7 @@ def read_header(data: bytes, max_pixels: int) -> tuple[BytesIO, Dataset]:
     file = BytesIO(data)
     read_preamble(file, force=True)
     meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != META_GROUP)
-    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:  # pydicom would unpack it without a limit
+    if meta.get("TransferSyntaxUID") == uid.DeflatedExplicitVRLittleEndian:  # pydicom would unpack it without a limit
         inflated = _inflated(file.read(), MAX_INFLATED_PER_PIXEL * max_pixels)
         if inflated[:2] == b"\x02\0" or inflated[128:132] == b"DICM":
             raise ValueError("packed more than once")

@@ -21,6 +21,19 @@ def another(root: Path) -> Bundle:
     return published
 
 
+def point(link: Path, folder: str | Path) -> None:
+    """Let the link lead there, in one step."""
+    link.with_name("next").symlink_to(folder)
+    link.with_name("next").replace(link)
+
+
+def flip(path: Path) -> None:
+    """One bit in the middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
 def compiled(folder: Path) -> Bundle:
     """Through the cache that all tests of a run share."""
     return checkpoint.compiled(bundle.read(folder), Path(os.environ[CACHE]))

@@ -15,13 +15,18 @@ import httpx2
 import numpy as np
 import pytest
 
-from tests.running import CACHE, Server, run, serving
+from tests.running import CACHE, COMMITTED, Server, run, serving
 from training import phantoms
 
 # A shell's background job ignores SIGINT, and so would every process that the tests start and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 KINDS = ["AbdomenCT", "Hand", "HeadCT"]  # three classes, because nothing may depend on six
+LIMITS = {
+    "BODYREGION_MAX_UPLOAD_BYTES": "1000000",
+    "BODYREGION_MAX_BATCH_FILES": "40",
+    "BODYREGION_MAX_QUEUE": "200",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,17 +61,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(data: Path, base: Path, *more: str | Path) -> Path:
     """Run the training command with everything it writes under `base`; the folder of its bundles."""
-    options: list[str | Path] = [
-        "--data",
-        data,
-        "--runs",
-        base / "runs",
-        "--artifacts",
-        base / "artifacts",
-        "--cache",
-        base / "cache",
-    ]
-    done = run("training", *options, *more)
+    options = [f"--{name}={base / name}" for name in ("runs", "artifacts", "cache")]
+    done = run("training", f"--data={data}", *options, *more)
     assert done.returncode == 0, done.stderr
     return base / "artifacts"
 
@@ -83,9 +79,15 @@ def artifacts(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         return base / "artifacts" if done else train(data, base, "--preset", "article")
 
 
+@pytest.fixture
+def root(artifacts: Path, tmp_path: Path) -> Path:
+    """The same of a test's own."""
+    return Path(shutil.copytree(artifacts, tmp_path / "model_artifacts", symlinks=True))
+
+
 @pytest.fixture(scope="session")
 def robust(data: Path, elsewhere: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same of preset robust, judged on pictures from elsewhere too."""
+    """A folder with one of preset robust, judged on pictures from elsewhere too."""
     return train(data, tmp_path_factory.mktemp("robust"), "--preset", "robust", "--external", elsewhere)
 
 
@@ -104,18 +106,26 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    limits = {
-        "BODYREGION_MAX_UPLOAD_BYTES": "1000000",
-        "BODYREGION_MAX_BATCH_FILES": "40",
-        "BODYREGION_MAX_QUEUE": "200",
-    }
-    with serving(artifacts / "current", tmp_path_factory.mktemp("server") / "log", **limits) as started:
+    with serving(artifacts / "current", tmp_path_factory.mktemp("server") / "log", **LIMITS) as started:
         yield started
 
 
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx2.Client]:
     with server.client() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on the committed bundle, which can tell strangers and explain."""
+    with serving(COMMITTED, tmp_path_factory.mktemp("committed") / "log", **LIMITS) as started:
+        yield started
+
+
+@pytest.fixture
+def asking(committed: Server) -> Iterator[httpx2.Client]:
+    with committed.client() as opened:
         yield opened
 
 

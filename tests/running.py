@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+
+from tests.benchmarks.processes import family
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "model_artifacts" / "current"  # six classes, tells strangers and gives evidence
@@ -54,13 +57,15 @@ class Server:
         lines = self.output.read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
+    def metric(self, name: str) -> float:
+        """The sum of all series in /metrics that begin so."""
+        with self.client() as client:
+            lines = client.get("/metrics").text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
     def family(self) -> list[int]:
         """Its process and all that come from it."""
-        found = [self.process.pid]
-        for pid in found:
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                found += map(int, (task / "children").read_text().split())
-        return found
+        return family(self.process.pid)
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
@@ -84,6 +89,11 @@ def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it did not come to hold"
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def _address(process: subprocess.Popen[bytes], output: Path) -> str:

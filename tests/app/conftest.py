@@ -1,11 +1,14 @@
-"""One service with keys, for the tests of access, by one worker and by two."""
+"""A service with keys, for the tests of access, by one worker and by two; a bundle that is to be compiled."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from app.model import bundle
+from app.model.bundle import COMPILED
 from tests.app.guarded import KEYS, ORIGIN
 from tests.running import Server, serving
 
@@ -36,3 +39,15 @@ def guarded(
 def stranger(guarded: Server) -> Iterator[httpx2.Client]:
     with guarded.client() as opened:
         yield opened
+
+
+@pytest.fixture
+def bare(root: Path) -> Path:
+    """The folder of a bundle without a compiled form, as they were before there was such a thing."""
+    whole = bundle.read(root / "current")
+    with bundle.staging(root) as folder:
+        shutil.copytree(whole.folder, folder, dirs_exist_ok=True)
+        (folder / COMPILED).unlink()
+        published = bundle.publish(bundle.seal(folder, whole.manifest), root)
+    shutil.rmtree(whole.folder)
+    return published.folder

@@ -22,6 +22,16 @@ def begin(paths: Path, out: Path, bundle: Path, *more: str, **environment: str) 
     return start("app", "classify", paths, "--out", out, "--bundle", bundle, *more, output=log, **environment)
 
 
+def copies(folder: Path, picture: bytes, count: int) -> Path:
+    """A new folder with one picture under many names."""
+    folder.mkdir()
+    first = folder / "0000.png"
+    first.write_bytes(picture)
+    for number in range(1, count):
+        (folder / f"{number:04}.png").hardlink_to(first)
+    return folder
+
+
 def rows(table: Path) -> Rows:
     """Those of a CSV, by path; none is there twice."""
     with table.open(newline="") as file:

@@ -7,10 +7,21 @@ import pytest
 
 from app import settings
 from app.settings import SettingsError
-from tests.app.guarded import KEYS, MARKER, raw
+from tests.app.asked import INFER, assert_error, assert_problem, status, tensor
+from tests.app.guarded import KEYS, MARKER
 from tests.running import Server, run, serving, wait_until
 
-OPEN = ["/", "/web/page.js", "/health", "/livez", "/readyz", "/docs", "/openapi.json"]
+OPEN = [
+    "/",
+    "/web/page.js",
+    "/health",
+    "/livez",
+    "/readyz",
+    "/docs",
+    "/openapi.json",
+    "/v2/health/live",
+    "/v2/health/ready",
+]
 GUARDED = ["/model", "/metrics", "/predict", "/no/such/route"]
 
 
@@ -24,11 +35,15 @@ def test_each_key_opens_the_service(stranger: httpx2.Client, hand: bytes, key: s
 @pytest.mark.parametrize("key", [None, "", "wrong", KEYS[0][:-1], KEYS[0] + "x", ",".join(KEYS)])
 def test_a_missing_or_wrong_key_is_a_401_that_says_how(stranger: httpx2.Client, route: str, key: str | None) -> None:
     refused = stranger.post(route, content=b"x", headers={} if key is None else {"X-API-Key": key})
-    assert refused.status_code == 401
+    assert_problem(refused, 401)
     assert refused.headers["www-authenticate"] == "ApiKey"
-    assert refused.headers["content-type"] == "application/problem+json"
     assert "X-API-Key" in refused.json()["detail"]
-    assert refused.headers["x-request-id"] == refused.json()["request_id"]
+
+
+def test_a_missing_key_is_a_401_of_the_protocol_too(stranger: httpx2.Client) -> None:
+    for path in ("/v2", "/v2/models/mednist", "/v2/models/mednist/ready"):
+        assert_error(stranger.get(path), 401)
+    assert_error(stranger.post(INFER, json=tensor()), 401)
 
 
 @pytest.mark.parametrize("route", OPEN)
@@ -57,11 +72,8 @@ def test_refusals_are_counted_and_logged_as_what_they_are(guarded: Server, stran
 
 def test_the_documentation_says_which_routes_need_a_key(stranger: httpx2.Client, client: httpx2.Client) -> None:
     document = stranger.get("/openapi.json").json()
-    assert document["components"]["securitySchemes"]["ApiKey"] == {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-API-Key",
-    }
+    told = document["components"]["securitySchemes"]["ApiKey"]
+    assert told == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
     predict, health = document["paths"]["/predict"]["post"], document["paths"]["/health"]["get"]
     assert predict["security"] == [{"ApiKey": []}]
     assert "401" in predict["responses"]
@@ -138,7 +150,3 @@ def test_listening_to_others_without_a_key_is_warned_of_once(artifacts: Path, tm
 
 def test_listening_to_oneself_is_not_warned_of(server: Server) -> None:
     assert [line for line in server.logs() if "BODYREGION_API_KEYS" in line["event"]] == []
-
-
-def status(server: Server, request: str) -> int:
-    return int(raw(server, request).split()[1])

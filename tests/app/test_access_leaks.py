@@ -1,6 +1,5 @@
 """Nothing a stranger sends, and nothing written in pictures, in anything we say."""
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,11 @@ import httpx2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from tests.app.guarded import KEYS, MARKER, raw
+from tests.app.asked import raw
+from tests.app.guarded import KEYS, MARKER
 from tests.dicoms import dicom
+from tests.hostile.case import HAND, encoded
 from tests.running import Server, run
-from training import phantoms
-
-PICTURE = phantoms.draw("Hand", np.random.default_rng(12345))
 
 
 def test_a_failure_of_our_own_has_the_headers_of_every_answer(guarded: Server, stranger: httpx2.Client) -> None:
@@ -60,6 +58,7 @@ def without_series(server: Server, client: httpx2.Client, url: str) -> httpx2.Re
         away.rename(series)
 
 
+ELEMENTS = ["PatientName", "PatientID", "PatientAge", "InstitutionName", "StudyDescription", "StudyInstanceUID"]
 HEADERS = {
     "User-Agent": MARKER,
     "Cookie": f"{MARKER}={MARKER}",
@@ -101,12 +100,6 @@ def everything(client: httpx2.Client, key: dict[str, str]) -> Iterator[httpx2.Re
         yield client.get(path, params=query, headers=key)
 
 
-def encoded(format: str, picture: Image.Image | None = None, **more: object) -> bytes:
-    file = io.BytesIO()
-    (picture or Image.fromarray(PICTURE)).save(file, format, **more)
-    return file.getvalue()
-
-
 def pictures() -> dict[str, bytes]:
     """Sound and broken pictures with the marker wherever their formats hold text."""
     exif, texts = Image.Exif(), PngImagePlugin.PngInfo()
@@ -114,35 +107,26 @@ def pictures() -> dict[str, bytes]:
     texts.add_text(MARKER, MARKER)
     texts.add_text("compressed", MARKER, zip=True)
     texts.add(b"iCCP", MARKER.encode() + b"\0\0broken")
-    patient: dict[str, Any] = {
-        "PatientName": MARKER,
-        "PatientID": MARKER,
-        "PatientBirthDate": MARKER,  # no date, so readers would complain of it
-        "PatientAge": MARKER,
-        "InstitutionName": MARKER,
-        "StudyDescription": MARKER,
-        "StudyInstanceUID": MARKER,
-        "SpecificCharacterSet": "ISO_IR 100",
-        "WindowCenter": None,
-    }
+    patient: dict[str, Any] = dict.fromkeys(ELEMENTS, MARKER) | {"SpecificCharacterSet": "ISO_IR 100"}
+    patient["PatientBirthDate"] = MARKER  # no date, so readers would complain of it
     sound = {
-        "jpeg": encoded("JPEG", exif=exif, comment=MARKER),
-        "png": encoded("PNG", pnginfo=texts, exif=exif),
-        "tiff": encoded("TIFF", tiffinfo={270: MARKER, 305: MARKER, 65000: MARKER}),
-        "webp": encoded("WEBP", exif=exif, lossless=True),
-        "dicom": dicom(PICTURE, **patient),
-        "dicom in no alphabet": dicom(PICTURE, **patient).replace(b"ISO_IR 100", f"{MARKER} ".encode()),
-        "dicom of a float": dicom(PICTURE.astype(np.float32), **patient),
+        "jpeg": encoded(HAND, "JPEG", exif=exif, comment=MARKER),
+        "png": encoded(HAND, "PNG", pnginfo=texts, exif=exif),
+        "tiff": encoded(HAND, "TIFF", tiffinfo={270: MARKER, 305: MARKER, 65000: MARKER}),
+        "webp": encoded(HAND, "WEBP", exif=exif, lossless=True),
+        "dicom": dicom(HAND, **patient),
+        "dicom in no alphabet": dicom(HAND, **patient).replace(b"ISO_IR 100", f"{MARKER} ".encode()),
+        "dicom of a float": dicom(HAND.astype(np.float32), **patient),
     }
     cut = {f"{kind}, cut": data[: len(data) * 2 // 3] for kind, data in sound.items()}
     broken = {
         "dicom in an unknown syntax": sound["dicom"].replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.9.9.9\0"),
-        "dicom without a picture": dicom(PICTURE, **patient | {"PixelData": None}),
-        "dicom of an odd number": dicom(PICTURE, **patient | {"PhotometricInterpretation": MARKER}),
-        "too many pixels": encoded("PNG", Image.new("L", (400, 400)), pnginfo=texts),
+        "dicom without a picture": dicom(HAND, **patient | {"PixelData": None}),
+        "dicom of an odd number": dicom(HAND, **patient | {"PhotometricInterpretation": MARKER}),
+        "too many pixels": encoded(Image.new("L", (400, 400)), "PNG", pnginfo=texts),
         "too many bytes": MARKER.encode() * 200_000,
         "text": MARKER.encode(),
-        "gif": encoded("GIF", comment=MARKER),
+        "gif": encoded(HAND, "GIF", comment=MARKER),
         "empty": b"",
     }
     return sound | cut | broken

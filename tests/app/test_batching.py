@@ -1,8 +1,12 @@
 """The way to the classifier, with a real one that also counts, and that cannot stand black pictures."""
 
 import asyncio
+import time
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 
@@ -10,8 +14,9 @@ from app.api.request import Timing
 from app.imaging import Pixels
 from app.model.batching import Batcher
 from app.model.classifier import SLICE, Classifier, Outputs
-from tests.bundles import compiled
-from tests.running import COMMITTED
+from tests.bundles import classifier, compiled
+from tests.running import COMMITTED, Server, serving
+from training import phantoms
 
 
 class Squeamish(Classifier):
@@ -97,3 +102,42 @@ def test_no_slice_is_begun_for_a_caller_who_has_gone(batcher: Batcher) -> None:
 
     asyncio.run(leave())
     assert Squeamish.judged <= SLICE
+
+
+def test_a_classifier_and_its_twin_answer_alike() -> None:
+    judge = classifier(COMMITTED)
+    inputs = np.random.default_rng(0).integers(0, 256, (40, judge.size, judge.size, 1), np.uint8)
+    assert isinstance(judge.twin(), Classifier)
+    assert np.array_equal(judge(inputs).probabilities, judge.twin()(inputs).probabilities)
+
+
+@pytest.mark.slow  # 30 s, as it says
+def test_many_and_lone_pictures_at_once_get_the_answers_they_get_alone(tmp_path: Path) -> None:
+    """For 30 seconds: two threads on one interpreter would mix them up, or bring the process down."""
+    pictures = [phantoms.png(picture) for picture in phantoms.candidates(seed=3)]
+    many = [pictures[number % len(pictures)] for number in range(256)]
+    found: list[tuple[int, list[float]]] = []
+    with serving(COMMITTED, tmp_path / "log") as server, server.client() as client:
+        expected = [probabilities(client.post("/predict", content=picture)) for picture in pictures]
+        batch = Thread(target=lambda: found.extend(in_batches(server, many)))
+        batch.start()
+        while batch.is_alive():
+            for number, picture in enumerate(pictures):
+                found.append((number, probabilities(client.post("/predict", content=picture))))
+        batch.join()
+    assert len(found) > 3000
+    for number, answer in found:
+        assert answer == pytest.approx(expected[number % len(pictures)], abs=1e-5)
+
+
+def in_batches(server: Server, many: list[bytes]) -> list[tuple[int, list[float]]]:
+    found, until = [], time.monotonic() + 30
+    with server.client() as client:
+        while time.monotonic() < until:
+            answer = client.post("/predict/batch", files=[("files", picture) for picture in many])
+            found += [(row["index"], list(row["probabilities"].values())) for row in answer.json()["results"]]
+    return found
+
+
+def probabilities(answer: httpx2.Response) -> list[float]:
+    return list(answer.json()["probabilities"].values())

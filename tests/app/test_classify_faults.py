@@ -6,29 +6,21 @@ import signal
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from pyarrow import parquet
 
-from app.model import bundle, checkpoint
 from app.scoring.files import find
 from app.scoring.local import on_all_cores
-from tests.app.scored import begin, classify, rows
-from tests.running import CACHE, COMMITTED, wait_until
-from training import phantoms
+from tests.app.scored import begin, classify, copies, rows
+from tests.bundles import compiled
+from tests.running import COMMITTED, wait_until
 
 MANY = 3000  # pictures, which take longer than a second
 
 
 @pytest.fixture
-def many(tmp_path: Path) -> Path:
-    """A folder of one picture under as many names."""
-    folder = tmp_path / "many"
-    folder.mkdir()
-    picture = phantoms.png(phantoms.draw("Hand", np.random.default_rng(0)))
-    for number in range(MANY):
-        (folder / f"{number:04}.png").write_bytes(picture)
-    return folder
+def many(tmp_path: Path, hand: bytes) -> Path:
+    return copies(tmp_path / "many", hand, MANY)
 
 
 def test_a_killed_run_loses_no_row_that_was_written(many: Path, artifacts: Path, tmp_path: Path) -> None:
@@ -73,8 +65,7 @@ def test_a_file_that_brings_its_reader_down_is_a_row(many: Path, artifacts: Path
 
 def test_a_reader_that_dies_while_rows_are_written_costs_none(many: Path) -> None:
     files = [*find([str(many)])][:500]
-    compiled = checkpoint.compiled(bundle.read(COMMITTED), Path(os.environ[CACHE]))
-    scoring = on_all_cores(compiled, processes=1)(files)
+    scoring = on_all_cores(compiled(COMMITTED), processes=1)(files)
     found = next(scoring)
     [reader] = multiprocessing.active_children()
     reader.kill()

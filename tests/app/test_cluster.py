@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,14 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from tests.app.scored import begin, classify, rows
+from tests.app.scored import begin, classify, copies, rows
 from tests.benchmarks.processes import family
-from tests.running import ROOT, run, wait_until
-from training import phantoms
+from tests.hostile.case import HAND, encoded
+from tests.running import ROOT, free_port, run, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 MANY = 2400
@@ -29,14 +27,8 @@ SECRET = {"RAY_AUTH_MODE": "token", "RAY_AUTH_SECRET": secrets.token_hex(32), "R
 
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    """As many names of one picture, so large that a core is busy with them for some seconds."""
-    folder = tmp_path / "many"
-    folder.mkdir()
-    picture = Image.fromarray(phantoms.draw("Hand", np.random.default_rng(0)))
-    picture.resize((1024, 1024)).save(tmp_path / "hand.png")
-    for number in range(MANY):
-        (folder / f"{number:04}.png").hardlink_to(tmp_path / "hand.png")
-    return folder
+    """Pictures so large that a core is busy with them for some seconds."""
+    return copies(tmp_path / "many", encoded(Image.fromarray(HAND).resize((1024, 1024)), "PNG"), MANY)
 
 
 @contextmanager
@@ -63,16 +55,11 @@ def cut(process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture
 def head(tmp_path: Path) -> Iterator[str]:
     """The address of a cluster of one node."""
-    ports = [_free_port(), _free_port()]
+    ports = [free_port(), free_port()]
     with tempfile.TemporaryDirectory(prefix="ray") as folder:  # the paths of sockets must be short
         options = f"--head --port={ports[0]} --ray-client-server-port={ports[1]} --temp-dir={folder}".split()
         with node(tmp_path / "head.log", *options, "--include-dashboard=false"):
             yield f"127.0.0.1:{ports[0]}"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def parts(out: Path, pattern: str) -> int:

@@ -8,7 +8,6 @@ import sys
 import time
 import tomllib
 from pathlib import Path
-from shutil import copytree
 
 import pytest
 
@@ -37,6 +36,8 @@ def test_help_tells_every_command_in_a_sentence_and_every_exit_code() -> None:
         assert told in done.stdout
     assert "BODYREGION_…" in done.stdout
     assert run("app").stdout == done.stdout
+    # Completion is the installed command's only: here it would complete what follows every other python as well.
+    assert "--install-completion" not in done.stdout + run("training", "--help").stdout
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,7 @@ def test_help_tells_every_command_in_a_sentence_and_every_exit_code() -> None:
         (["serve", "--port", "high"], ["'--port'", "integer"]),
         (["serve", "--port", "99999"], ["BODYREGION_PORT", "65535"]),
         (["classify", ".", "--out", "t.csv", "--workers", "0"], ["'--workers'", "1"]),
+        (["classify", ".", "--out", "t.xls"], ["t.xls is no .csv, .jsonl or .parquet file."]),
         (["bundles", "--root", "nowhere"], ["'--root'", "'nowhere' does not exist."]),
     ],
 )
@@ -103,32 +105,27 @@ def installed(tmp_path: Path) -> dict[str, str]:
     return os.environ | OUTSIDE | {"PATH": f"{script.parent}:{os.environ['PATH']}"}
 
 
-def completed(words: str, environment: dict[str, str], cwd: Path) -> list[str]:
-    """What bash offers for the last of `words`."""
-    script = f"""
-        eval "$(bodyregion --show-completion)"
-        COMP_WORDS=({words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+COMPLETE = """
+    eval "$(bodyregion --show-completion)"
+    complete() {  # what bash offers for the last of the words
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
         _bodyregion_completion bodyregion
-        printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    command = ["bash", "--norc", "-c", script]
-    done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=True, timeout=60)
-    assert not done.stderr
-    return done.stdout.split()
+        echo "${COMPREPLY[@]}"
+    }
+    complete bodyregion s
+    complete bodyregion use ''
+    cd bin
+    complete bodyregion use --root "$OLDPWD/model_artifacts" ''
+"""
 
 
 def test_a_shell_completes_commands_and_published_versions(
-    installed: dict[str, str], artifacts: Path, tmp_path: Path
+    installed: dict[str, str], root: Path, tmp_path: Path
 ) -> None:
-    root = tmp_path / "model_artifacts"
-    copytree(artifacts, root, symlinks=True)
     versions = {bundle.read(root / "current").manifest.version, another(root).manifest.version}
-    assert completed("bodyregion s", installed, tmp_path) == ["serve"]
-    assert set(completed("bodyregion use ''", installed, tmp_path)) == versions
-    assert set(completed(f"bodyregion use --root {root} ''", installed, tmp_path / "bin")) == versions
-
-
-def test_completion_is_offered_for_the_installed_command_only() -> None:
-    """For `python -m app` it would complete what follows every other python as well."""
-    for module in ("app", "training"):
-        assert "--install-completion" not in run(module, "--help").stdout
+    bash = ["bash", "--norc", "-c", COMPLETE]
+    done = subprocess.run(bash, env=installed, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    assert not done.stderr
+    command, *used = done.stdout.splitlines()
+    assert command == "serve"
+    assert [set(line.split()) for line in used] == [versions, versions]

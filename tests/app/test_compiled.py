@@ -3,65 +3,20 @@
 import os
 import shutil
 import sys
-import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
-import httpx2
 import keras
 import numpy as np
 import pytest
 
 from app.model import bundle, checkpoint
 from app.model.bundle import COMPILED, MODEL, BundleError
-from app.model.classifier import Classifier
-from tests.bundles import another, classifier, compiled
-from tests.running import COMMITTED, ROOT, Server, run, serving, wait_until
-from training import phantoms
-
-HIDING = """
-import sys
-from importlib.machinery import PathFinder
-
-class Finder:
-    def find_spec(name, path=None, target=None):
-        spec = PathFinder.find_spec(name, path, target)
-        return %s if name in {"keras", "tensorflow"} else spec
-
-class Refuse:
-    def create_module(spec):
-        raise AssertionError(f"{spec.name} in {sys.orig_argv}")
-    def exec_module(module):
-        pass
-
-def refused(spec):
-    if "app.model.compiler" not in sys.orig_argv:
-        spec.loader = Refuse
-    return spec
-
-sys.meta_path = [Finder if finder is PathFinder else finder for finder in sys.meta_path]
-"""
-
-
-@pytest.fixture
-def root(artifacts: Path, tmp_path: Path) -> Path:
-    """A folder of bundles of this test's own; they carry their compiled form."""
-    return Path(shutil.copytree(artifacts, tmp_path / "artifacts", symlinks=True))
-
-
-@pytest.fixture
-def bare(root: Path) -> Path:
-    """The folder of a bundle without a compiled form, as they were before there was such a thing."""
-    whole = bundle.read(root / "current")
-    with bundle.staging(root) as folder:
-        shutil.copytree(whole.folder, folder, dirs_exist_ok=True)
-        (folder / COMPILED).unlink()
-        published = bundle.publish(bundle.seal(folder, whole.manifest), root)
-    shutil.rmtree(whole.folder)
-    return published.folder
+from tests.bundles import classifier, compiled, flip
+from tests.running import ROOT, run
 
 
 @pytest.fixture(scope="module")
@@ -77,19 +32,6 @@ def compiled_once(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def kept(compiled_once: Path, tmp_path: Path) -> Path:
     """A cache like that of this test's own."""
     return Path(shutil.copytree(compiled_once, tmp_path / "cache"))
-
-
-@pytest.fixture
-def no_keras(tmp_path: Path) -> dict[str, str]:
-    """An environment for processes that have no Keras, and nothing in their cache."""
-    return {"PYTHONPATH": hook(tmp_path / "hook", "None"), "BODYREGION_CACHE": str(tmp_path / "cache")}
-
-
-def hook(folder: Path, found: str) -> str:
-    """A PYTHONPATH that makes `found` of what is found of Keras."""
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(HIDING % found)
-    return f"{folder}{os.pathsep}{ROOT}"
 
 
 def entries(cache: Path) -> list[Path]:
@@ -123,13 +65,11 @@ def test_what_was_compiled_is_kept_for_this_user_alone(bare: Path, kept: Path) -
     assert entry.stat().st_mtime_ns == changed
 
 
-@pytest.mark.parametrize("way", ["flipped", "cut"])
-def test_what_was_damaged_in_the_cache_is_compiled_anew(bare: Path, kept: Path, way: str) -> None:
+@pytest.mark.parametrize("damage", [flip, lambda entry: os.truncate(entry, 1000)], ids=["flipped", "cut"])
+def test_what_was_damaged_in_the_cache_is_compiled_anew(bare: Path, kept: Path, damage: Callable[[Path], None]) -> None:
     [entry] = entries(kept)
     content = entry.read_bytes()
-    flipped = bytearray(content)
-    flipped[len(content) // 2] ^= 1
-    entry.write_bytes({"flipped": bytes(flipped), "cut": content[:1000]}[way])
+    damage(entry)
     assert checkpoint.compiled(bundle.read(bare), kept).compiled == content[32:]
     assert entries(kept)[0].read_bytes() == content
 
@@ -154,27 +94,16 @@ def test_somebody_elses_folder_is_no_cache(bare: Path, kept: Path) -> None:
 def test_a_cache_that_cannot_be_made_costs_time_only(bare: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert checkpoint.compiled(bundle.read(bare), tmp_path / "file" / "cache").compiled
-    assert checkpoint.compiled(bundle.read(bare), None).compiled
 
 
 def test_one_compiles_for_all_workers(bare: Path, tmp_path: Path) -> None:
-    found = []
-
-    def work() -> None:
-        found.append(checkpoint.compiled(bundle.read(bare), tmp_path / "cache").compiled)
-
-    threads = [Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    most = 0
-    while any(thread.is_alive() for thread in threads):
-        most = max(most, compilers())
-        threads[0].join(0.05)
-        if not threads[0].is_alive():
-            threads.append(threads.pop(0))
-    assert most == 1
-    assert len(set(found)) == 1
-    assert len(found) == 4
+    seen = set()
+    with ThreadPoolExecutor(4) as workers:
+        found = [workers.submit(checkpoint.compiled, bundle.read(bare), tmp_path / "cache") for _ in range(4)]
+        while wait(found, timeout=0.05).not_done:
+            seen.add(compilers())
+    assert max(seen) == 1
+    assert len({future.result().compiled for future in found}) == 1
 
 
 def compilers() -> int:
@@ -183,70 +112,6 @@ def compilers() -> int:
     pids = [pid for path in children for pid in path.read_text().split()]
     lines = [Path(f"/proc/{pid}/cmdline") for pid in pids]
     return sum(b"app.model.compiler" in line.read_bytes() for line in lines if line.exists())
-
-
-def test_no_other_process_of_the_service_imports_keras(bare: Path, tmp_path: Path, hand: bytes) -> None:
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures" / "hand.png").write_bytes(hand)
-    alone: Any = {"PYTHONPATH": hook(tmp_path / "hook", "refused(spec)"), "BODYREGION_CACHE": str(tmp_path / "cache")}
-    root = bare.parent
-    with serving(root / "current", tmp_path / "log", BODYREGION_WORKERS="2", **alone) as server:
-        with server.client() as client:
-            assert client.post("/predict", files={"file": hand}).status_code == 200
-            after = another(root)
-            assert run("app", "use", after.manifest.version, "--root", root, **alone).returncode == 0
-            wait_until(lambda: client.get("/model").json()["version"] == after.manifest.version)
-        maps = [Path(f"/proc/{pid}/maps").read_text() for pid in server.family()]
-    assert len(maps) == 5  # with a parent, and a decoder each
-    assert not any("tensorflow" in text for text in maps)
-    classify: list[str | Path] = ["classify", tmp_path / "pictures", "--out", tmp_path / "t.csv", "--bundle", bare]
-    for command in (["check", bare], classify):
-        done = run("app", *command, **alone)
-        assert done.returncode == 0, done.stderr
-
-
-def test_without_keras_a_bundle_serves_by_what_it_carries(
-    root: Path, tmp_path: Path, no_keras: Any, hand: bytes
-) -> None:
-    with serving(root / "current", tmp_path / "log", **no_keras) as server, server.client() as client:
-        assert client.post("/predict", files={"file": hand}).json()["label"] == "Hand"
-    checked = run("app", "check", root / "current", **no_keras)
-    assert checked.returncode == 0
-    assert "Keras is not installed here" in checked.stdout
-
-
-@pytest.mark.parametrize("command", [["serve", "--port", "0", "--bundle"], ["check"], ["compile"]])
-def test_without_keras_a_bundle_that_carries_nothing_is_refused_in_words(
-    bare: Path, no_keras: Any, command: list[str]
-) -> None:
-    done = run("app", *command, bare, **no_keras)
-    assert done.returncode == 3
-    assert done.stderr.startswith(f"error: The bundle {bundle.read(bare).title} carries no compiled model")
-    assert "python -m app compile" in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_without_keras_such_a_bundle_leaves_the_old_one_serving(root: Path, tmp_path: Path, no_keras: Any) -> None:
-    with serving(root / "current", tmp_path / "log", **no_keras) as server, server.client() as client:
-        before = client.get("/model").json()["version"]
-        after = another(root)
-        after.path(COMPILED).unlink()
-        resealed = bundle.seal(after.folder, after.manifest)
-        (root / "next").symlink_to(resealed.folder.name)
-        (root / "next").replace(root / "current")
-        wait_until(lambda: any(line["event"] == "bundle refused" for line in server.logs()))
-        [line] = [line for line in server.logs() if line["event"] == "bundle refused"]
-        assert "python -m app compile" in line["reason"]
-        assert client.get("/model").json()["version"] == before
-
-
-def test_compiled_ahead_of_time_a_bundle_serves_without_keras(
-    bare: Path, tmp_path: Path, no_keras: Any, hand: bytes
-) -> None:
-    done = run("app", "compile", bare, BODYREGION_CACHE=no_keras["BODYREGION_CACHE"])
-    assert (done.returncode, done.stdout) == (0, f"{bundle.read(bare).title} is compiled.\n")
-    with serving(bare, tmp_path / "log", **no_keras) as server, server.client() as client:
-        assert client.post("/predict", files={"file": hand}).json()["label"] == "Hand"
 
 
 def test_a_cache_that_keeps_nothing_is_said_where_it_was_asked_for(bare: Path, tmp_path: Path) -> None:
@@ -266,15 +131,6 @@ def test_a_carried_form_that_answers_otherwise_is_refused(root: Path) -> None:
         checkpoint.compiled(sealed, cache=None)
 
 
-def test_a_carried_form_that_is_none_is_refused_without_keras(root: Path, no_keras: Any) -> None:
-    opened = bundle.read(root / "current")
-    opened.path(COMPILED).write_bytes(b"TFL3" * 1000)
-    bundle.seal(opened.folder, opened.manifest)
-    done = run("app", "check", root / "current", **no_keras)
-    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
-    assert "cannot be opened" in done.stderr
-
-
 def test_without_a_temporary_folder_it_says_so(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
     with pytest.raises(BundleError, match=r"cannot be compiled without a writable temporary folder; set TMPDIR\."):
@@ -292,43 +148,3 @@ def test_one_that_dies_is_told_in_words(bare: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(BundleError, match=r"brought its compiler down, which may take 2,048 MiB and 60 s\."):
         checkpoint.compiled(bundle.read(bare), cache=None)
-
-
-@pytest.mark.slow
-@pytest.mark.slow  # 30 s, as it says
-def test_many_and_lone_pictures_at_once_get_the_answers_they_get_alone(tmp_path: Path) -> None:
-    """For 30 seconds: two threads on one interpreter would mix them up, or bring the process down."""
-    pictures = [phantoms.png(picture) for picture in phantoms.candidates(seed=3)]
-    many = [pictures[number % len(pictures)] for number in range(256)]
-    found: list[tuple[int, list[float]]] = []
-    with serving(COMMITTED, tmp_path / "log") as server, server.client() as client:
-        expected = [probabilities(client.post("/predict", content=picture)) for picture in pictures]
-        batch = Thread(target=lambda: found.extend(in_batches(server, many)))
-        batch.start()
-        while batch.is_alive():
-            for number, picture in enumerate(pictures):
-                found.append((number, probabilities(client.post("/predict", content=picture))))
-        batch.join()
-    assert len(found) > 3000
-    for number, answer in found:
-        assert answer == pytest.approx(expected[number % len(pictures)], abs=1e-5)
-
-
-def in_batches(server: Server, many: list[bytes]) -> list[tuple[int, list[float]]]:
-    found, until = [], time.monotonic() + 30
-    with server.client() as client:
-        while time.monotonic() < until:
-            answer = client.post("/predict/batch", files=[("files", picture) for picture in many])
-            found += [(row["index"], list(row["probabilities"].values())) for row in answer.json()["results"]]
-    return found
-
-
-def probabilities(answer: httpx2.Response) -> list[float]:
-    return list(answer.json()["probabilities"].values())
-
-
-def test_a_classifier_and_its_twin_answer_alike() -> None:
-    judge = classifier(COMMITTED)
-    inputs = np.random.default_rng(0).integers(0, 256, (40, judge.size, judge.size, 1), np.uint8)
-    assert isinstance(judge.twin(), Classifier)
-    assert np.array_equal(judge(inputs).probabilities, judge.twin()(inputs).probabilities)

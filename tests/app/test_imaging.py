@@ -1,33 +1,16 @@
 """decode and to_input on real files of every format, made here by Pillow."""
 
-import io
 import struct
 import zlib
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from app.imaging import (
-    DamagedPicture,
-    PictureError,
-    TooManyPixels,
-    UnknownType,
-    UnusablePicture,
-    decode,
-    to_input,
-)
+from app.imaging import DamagedPicture, PictureError, TooManyPixels, UnknownType, UnusablePicture, decode, to_input
+from tests.hostile.case import encoded
 
 RAMP = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (48, 1))  # (48, 64), dark to bright
-
-
-def encoded(picture: Image.Image | npt.NDArray[Any], format: str, **options: Any) -> bytes:
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    file = io.BytesIO()
-    image.save(file, format, **options)
-    return file.getvalue()
 
 
 @pytest.mark.parametrize(

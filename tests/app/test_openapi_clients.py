@@ -16,32 +16,18 @@ from jsonschema import Draft202012Validator
 
 from app.api.v2 import wire
 from app.model import bundle
-from tests.running import COMMITTED, Server, serving
+from tests.running import COMMITTED, Server
 
 # The generator knows JSON, forms and octet streams; what else it meets it is told to treat as bytes.
-CONFIG = {
-    "content_type_overrides": dict.fromkeys(["image/*", "application/dicom", "image/png"], "application/octet-stream"),
-}
+BYTES = dict.fromkeys(["image/*", "application/dicom", "image/png"], "application/octet-stream")
 GENERATOR = "openapi-python-client"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(COMMITTED, tmp_path_factory.mktemp("openapi") / "log") as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def document(server: Server) -> dict[str, Any]:
-    with server.client() as client:
+def document(committed: Server) -> dict[str, Any]:
+    with committed.client() as client:
         found: dict[str, Any] = client.get("/openapi.json").json()
     return found
-
-
-@pytest.fixture
-def client(server: Server) -> Iterator[httpx2.Client]:
-    with server.client() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +35,7 @@ def generated(document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
     """The package that the generator writes, without a warning, imported."""
     folder = tmp_path_factory.mktemp("generated")
     (folder / "openapi.json").write_text(json.dumps(document))
-    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "config.json").write_text(json.dumps({"content_type_overrides": BYTES}))
     chosen = ["--path", "openapi.json", "--config", "config.json", "--meta", "none", "--output-path", "drawn_client"]
     done = subprocess.run(
         [GENERATOR, "generate", *chosen, "--fail-on-warning"],
@@ -67,8 +53,8 @@ def generated(document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def service(generated: ModuleType, server: Server) -> Iterator[Any]:
-    with generated.Client(base_url=server.address) as client:
+def service(generated: ModuleType, committed: Server) -> Iterator[Any]:
+    with generated.Client(base_url=committed.address) as client:
         yield client
 
 
@@ -86,11 +72,11 @@ def file(data: bytes) -> Any:
 
 
 def test_a_generated_client_sends_a_file_and_reads_the_prediction(
-    service: Any, client: httpx2.Client, hand: bytes
+    service: Any, asking: httpx2.Client, hand: bytes
 ) -> None:
     answer = ask("prediction.predict", service, body=model("PredictFilesBody")(file=file(hand)))
     assert answer.status_code == 200
-    assert answer.parsed.to_dict() == client.post("/predict", content=hand).json()
+    assert answer.parsed.to_dict() == asking.post("/predict", content=hand).json()
 
 
 def test_a_generated_client_sends_many_files(service: Any, hand: bytes) -> None:
@@ -137,17 +123,15 @@ def test_every_answer_has_an_example_that_fits_its_shape(document: dict[str, Any
 
 
 def test_every_request_in_json_has_an_example_that_fits_its_shape(document: dict[str, Any]) -> None:
-    bodies = [
-        operation["requestBody"]["content"] for _, operation in operations(document) if "requestBody" in operation
-    ]
-    contents = [content["application/json"] for content in bodies if "application/json" in content]
+    bodies = [operation.get("requestBody", {"content": {}})["content"] for _, operation in operations(document)]
+    contents = [body["application/json"] for body in bodies if "application/json" in body]
     assert contents
     for content in contents:
         Draft202012Validator(content["schema"] | {"components": document["components"]}).validate(content["example"])
 
 
-def test_an_example_of_a_refusal_says_what_the_service_says(client: httpx2.Client, document: dict[str, Any]) -> None:
-    refused = client.post("/predict", content=b"not a picture")
+def test_an_example_of_a_refusal_says_what_the_service_says(asking: httpx2.Client, document: dict[str, Any]) -> None:
+    refused = asking.post("/predict", content=b"not a picture")
     shown = document["paths"]["/predict"]["post"]["responses"]["415"]["content"]["application/problem+json"]["example"]
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.json() == shown | {"request_id": refused.json()["request_id"]}

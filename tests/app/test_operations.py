@@ -1,17 +1,19 @@
 """Starting, being watched, and leaving, as an orchestrator sees it."""
 
-import shutil
 import subprocess
-import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from app.model import bundle
+from tests.app.asked import assert_error
+from tests.app.test_workers import asking
+from tests.bundles import flip
 from tests.conftest import KINDS
-from tests.running import ROOT, Server, run, serving
+from tests.running import ROOT, Server, run, serving, wait_until
 
 
 def test_health_says_ok_and_which_model(client: httpx2.Client, artifacts: Path) -> None:
@@ -48,61 +50,48 @@ def test_the_documentation_page_lists_every_route(client: httpx2.Client) -> None
     assert set(paths) >= {"/predict", "/predict/batch", "/health", "/livez", "/readyz", "/model", "/metrics"}
 
 
-def test_logs_are_json_and_hold_no_file_name(server: Server, hand: bytes) -> None:
-    with server.client() as client:
-        client.post("/predict", files={"file": ("MARKER_name.png", hand)}, headers={"X-Request-ID": "find-me"})
-        client.post("/predict", files={"file": ("MARKER_name.png", b"MARKER_content")})
+def test_logs_are_json(server: Server, client: httpx2.Client, hand: bytes) -> None:
+    client.post("/predict", files={"file": hand}, headers={"X-Request-ID": "find-me"})
+    wait_until(lambda: "find-me" in server.output.read_text())
     [line] = [line for line in server.logs() if line.get("id") == "find-me"]
     assert (line["route"], line["status"]) == ("/predict", 200)
-    assert "MARKER" not in server.output.read_text()
+
+
+def rewrite(folder: Path, old: str, new: str) -> None:
+    manifest = folder / bundle.MANIFEST
+    manifest.write_text(manifest.read_text().replace(old, new, 1))
+
+
+def let_drift(folder: Path) -> None:
+    """Another golden answer, properly sealed."""
+    manifest = bundle.read(folder).manifest
+    first, *others = manifest.golden
+    turned = first.model_copy(update={"probabilities": first.probabilities[::-1]})
+    bundle.seal(folder, manifest.model_copy(update={"golden": [turned, *others]}))
 
 
 @pytest.mark.parametrize(
-    "damage", ["missing", "altered model", "altered golden picture", "invalid manifest", "other classes"]
+    ("spoil", "workers", "words"),
+    [
+        pytest.param(lambda folder: flip(folder / bundle.MODEL), "1", "was altered", id="altered model"),
+        pytest.param(lambda folder: rewrite(folder, '"classes":', ""), "1", "is not valid", id="invalid manifest"),
+        pytest.param(
+            lambda folder: rewrite(folder, '"Hand"', '"Hand","Foot"'), "1", "4 probabilities", id="other classes"
+        ),
+        pytest.param(let_drift, "1", "drifts", id="another answer"),
+        pytest.param(let_drift, "2", "drifts", id="another answer, for two workers"),
+    ],
 )
-def test_a_bundle_that_cannot_be_trusted_ends_the_process_with_code_3(
-    artifacts: Path, tmp_path: Path, damage: str
+def test_a_bundle_that_cannot_be_trusted_ends_the_service_with_code_3(
+    root: Path, spoil: Callable[[Path], None], workers: str, words: str
 ) -> None:
-    folder = tmp_path / "bundle"
-    shutil.copytree((artifacts / "current").resolve(), folder)
-    spoil(folder, damage)
-    done = run("app", "serve", "--bundle", folder, "--port", "0")
+    spoil(root / "current")
+    done = run("app", "serve", "--bundle", root / "current", "--port", "0", "--workers", workers)
     assert done.returncode == 3
-    [sentence] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    [sentence] = {line for line in done.stderr.splitlines() if line.startswith("error: ")}  # each worker says it
+    assert words in sentence
     assert sentence.endswith(".")
     assert "Traceback" not in done.stderr
-
-
-def spoil(folder: Path, damage: str) -> None:
-    manifest = folder / "bundle.json"
-    if damage == "missing":
-        shutil.rmtree(folder)
-    elif damage == "altered model":
-        flip(folder / "model.keras")
-    elif damage == "altered golden picture":
-        flip(next(folder.glob("golden/*")))
-    elif damage == "invalid manifest":
-        manifest.write_text(manifest.read_text()[:-20])
-    else:
-        manifest.write_text(manifest.read_text().replace('"Hand"', '"Hand","Foot"', 1))
-
-
-def flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
-def test_golden_answers_that_drift_are_refused(artifacts: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "bundle"
-    shutil.copytree((artifacts / "current").resolve(), folder)
-    manifest = bundle.read(folder).manifest
-    first = manifest.golden[0]
-    turned = first.model_copy(update={"probabilities": first.probabilities[::-1]})
-    bundle.seal(folder, manifest.model_copy(update={"golden": [turned, *manifest.golden[1:]]}))
-    done = run("app", "serve", "--bundle", folder, "--port", "0")
-    assert done.returncode == 3
-    assert "drifts" in done.stderr
 
 
 def test_a_port_in_use_is_one_sentence(server: Server, artifacts: Path) -> None:
@@ -115,34 +104,19 @@ def test_a_port_in_use_is_one_sentence(server: Server, artifacts: Path) -> None:
 
 def test_sigterm_turns_unready_finishes_what_runs_and_exits_0(artifacts: Path, tmp_path: Path, hand: bytes) -> None:
     with serving(artifacts / "current", tmp_path / "log", BODYREGION_DRAIN_SECONDS="4") as server:
-        statuses: list[int] = []
-
-        def keep_asking() -> None:
-            with server.client() as client:
-                while not leaving.wait(0.01):
-                    statuses.append(client.post("/predict", files={"file": hand}).status_code)
-
-        leaving = threading.Event()
-        asking = threading.Thread(target=keep_asking)
-        asking.start()
-        server.process.terminate()
-        time.sleep(0.3)
-        with server.client() as client:
+        with asking(server, hand) as statuses, server.client() as client:
+            server.process.terminate()
+            time.sleep(0.3)
             assert client.get("/health").status_code == 503
             assert client.get("/health").json()["status"] == "draining"
             assert client.get("/readyz").headers["retry-after"]
-            assert client.get("/livez").status_code == 200
+            assert_error(client.get("/v2/health/ready"), 503)
+            for path in ("/livez", "/v2/health/live"):
+                assert client.get(path).status_code == 200
             assert "bodyregion_rejections_total{" not in client.get("/metrics").text  # probes were told, nobody refused
-        leaving.set()
-        asking.join()
+            assert_error(client.get("/v2/models/mednist/ready"), 503)
         assert server.process.wait(15) == 0
     assert set(statuses) == {200}
-
-
-def test_ctrl_c_exits_130(artifacts: Path, tmp_path: Path) -> None:
-    with serving(artifacts / "current", tmp_path / "log") as server:
-        server.process.send_signal(2)
-        assert server.process.wait(15) == 130
 
 
 def test_make_serve_prints_its_address_when_ready() -> None:

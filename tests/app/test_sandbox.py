@@ -1,6 +1,5 @@
-"""Decoders that are killed, crash, hang or leave, under a real server."""
+"""Decoders that are killed, crash or hang, under a real server."""
 
-import io
 import os
 import signal
 import time
@@ -12,8 +11,8 @@ import httpx2
 import pytest
 from PIL import Image
 
-from tests.benchmarks.processes import family
 from tests.hostile import dicom_structure
+from tests.hostile.case import HAND, encoded
 from tests.running import Server, serving, wait_until
 
 KEY = "a-key-of-this-test"
@@ -29,11 +28,9 @@ def lonely(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def heavy(hand: bytes) -> bytes:
+def heavy() -> bytes:
     """A picture in a format that the service does not decode itself."""
-    file = io.BytesIO()
-    Image.open(io.BytesIO(hand)).save(file, "WEBP", lossless=True)
-    return file.getvalue()
+    return encoded(Image.fromarray(HAND), "WEBP", lossless=True)
 
 
 def ask(server: Server, *pictures: bytes, seconds: float = 10, patience: float = 30) -> httpx2.Response:
@@ -46,7 +43,7 @@ def ask(server: Server, *pictures: bytes, seconds: float = 10, patience: float =
 
 
 def decoders(server: Server) -> list[int]:
-    return [pid for pid in family(server.process.pid) if pid != server.process.pid]
+    return [pid for pid in server.family() if pid != server.process.pid]
 
 
 def meeting(server: Server, picture: bytes, *fate: signal.Signals, **limits: float) -> httpx2.Response:
@@ -104,12 +101,3 @@ def test_a_decoder_knows_no_secret(lonely: Server) -> None:
     for pid in (started := decoders(lonely)):
         assert KEY.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
     assert started
-
-
-def test_decoders_leave_with_a_service_that_was_killed(artifacts: Path, tmp_path: Path) -> None:
-    with serving(artifacts / "current", tmp_path / "log") as server:
-        left = decoders(server)
-        server.process.kill()
-        server.process.wait()
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
-    assert left

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from app import settings
 from app.settings import Settings, SettingsError
-from tests.running import ROOT, run
+from tests.running import ROOT
 
 CHANGED = {
     "HOST": ("0.0.0.0", "0.0.0.0"),
@@ -76,9 +76,3 @@ def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("BODYREGION_MAX_QUEU", "1")
     with pytest.raises(SettingsError, match="MAX_QUEU"):
         settings.load()
-
-
-def test_the_service_refuses_a_bad_setting_with_code_2() -> None:
-    done = run("app", "serve", BODYREGION_MAX_QUEUE="many")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: BODYREGION_MAX_QUEUE: ")

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.model.bundle import read, seal
 from app.model.manifest import Metric
+from tests.bundles import point
 from tests.running import COMMITTED, Server, serving, wait_until
 from training import phantoms
 
@@ -57,8 +58,7 @@ def _change(server: Server, bundle: Path) -> None:
             manifest = read(bundle.parent / folder).manifest
             confidence = {"test_confidence": Metric(value=0.99, low=0.98, high=1, n=5300)}
             seal(bundle.parent / folder, manifest.model_copy(update={"metrics": manifest.metrics | confidence}))
-        bundle.unlink()
-        bundle.symlink_to(folder)
+        point(bundle, folder)
         wait_until(partial(_both, server, said))
 
 

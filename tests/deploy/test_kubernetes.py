@@ -25,6 +25,7 @@ KEYS = yaml.safe_load((FOLDER / "keys.yaml").read_text())["spec"]["template"]["s
 ENVIRONMENT = {entry["name"]: entry["value"] for entry in CONTAINER["env"] + KEYS["containers"][0]["env"]}
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 OLDEST, NEWEST = "1.30", "1.37"
+needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is missing")
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -38,9 +39,8 @@ def test_every_file_is_built_or_a_patch() -> None:
     assert {path.name for path in FOLDER.iterdir()} == {"kustomization.yaml", "keys.yaml", *KUSTOMIZATION["resources"]}
 
 
+@needs_kubectl
 def test_kustomize_builds_it_with_and_without_keys(tmp_path: Path) -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is missing")
     shutil.copytree(FOLDER, tmp_path / "plain")
     shutil.copytree(FOLDER, tmp_path / "guarded")
     commented = (FOLDER / "kustomization.yaml").read_text()
@@ -55,10 +55,9 @@ def test_kustomize_builds_it_with_and_without_keys(tmp_path: Path) -> None:
         assert built.stdout.count("name: TMPDIR") == 1
 
 
+@needs_kubectl
 @pytest.mark.parametrize("command", re.findall(r"kubectl (set [^`\n]+)", README))
 def test_the_commands_for_another_bundle_change_the_manifest(command: str) -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is missing")
     *words, resource, change = command.split()
     assert resource == "deployment/bodyregion"
     local = ["kubectl", *words, "--local", "-f", str(FOLDER / "deployment.yaml"), "-o", "yaml", change]
@@ -77,7 +76,6 @@ def test_the_pod_starts_with_its_settings_and_answers_its_probes(tmp_path: Path)
             assert [client.get(CONTAINER[probe]["httpGet"]["path"]).status_code for probe in PROBES] == [200] * 3
             assert client.get("/metrics").status_code == 401
         assert list(tmp_path.glob("bodyregion-*"))
-        assert server.stop() == 0
 
 
 def test_probes_need_no_key_and_ask_where_the_service_listens() -> None:
@@ -91,13 +89,12 @@ def test_probes_need_no_key_and_ask_where_the_service_listens() -> None:
 def test_every_variable_is_a_setting_and_every_file_is_mounted() -> None:
     settings = {PREFIX + name.upper() for name in Settings.model_fields}
     assert {name for name in ENVIRONMENT if name.startswith(PREFIX)} <= settings
-    mounts = {
-        mount["mountPath"]: mount["name"] for mount in CONTAINER["volumeMounts"] + KEYS["containers"][0]["volumeMounts"]
-    }
+    [keys] = KEYS["containers"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in CONTAINER["volumeMounts"] + keys["volumeMounts"]}
     assert set(mounts.values()) == {volume["name"] for volume in POD["volumes"] + KEYS["volumes"]}
     assert ENVIRONMENT["TMPDIR"] in mounts
     assert str(Path(ENVIRONMENT["BODYREGION_API_KEYS"]).parent) in mounts
-    assert KEYS["containers"][0]["name"] == CONTAINER["name"]
+    assert keys["name"] == CONTAINER["name"]
 
 
 def test_a_pod_that_leaves_has_time_to_drain_and_one_that_starts_to_load() -> None:

@@ -26,6 +26,8 @@ DASHBOARD = json.loads((GRAFANA / "dashboards" / "bodyregion.json").read_text())
 TARGETS = [target for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
 QUERIES = [rule["expr"] for rule in RULES] + [target["expr"] for target in TARGETS]
 CASES = sorted((ROOT / "tests" / "deploy").glob("*.yml"))
+TOOLS = all(map(shutil.which, ("prometheus", "promtool")))
+needs_prometheus = pytest.mark.skipif(not TOOLS, reason="prometheus is missing; apt install prometheus")
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +38,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def exported(server: Server) -> Series:
+    recorded: Series = {rule["record"]: {"label": set()} for rule in RULES if "record" in rule}
     made_by_prometheus: Series = {
         "up": {"job": {"bodyregion"}, "instance": set()},
         "ALERTS": {"alertstate": {"firing"}, "alertname": {"Bodyregion.*"}},
     }
-    return (
-        series(server) | made_by_prometheus | {rule["record"]: {"label": set()} for rule in RULES if "record" in rule}
-    )
+    return series(server) | made_by_prometheus | recorded
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -56,16 +57,12 @@ def test_every_query_names_series_labels_and_values_that_the_service_exports(exp
             assert [value for value in values if not any(re.fullmatch(value, one) for one in known)] == []
     labels = {label for name, _ in asked_for for label in exported[name]}
     assert grouped(query) <= labels | {"instance"}
-    assert set(re.findall(r"{{\s*(\w+)\s*}}", legend_of(query))) <= labels | {"instance"}
+    legend = " ".join(target["legendFormat"] for target in TARGETS if target["expr"] == query)
+    assert set(re.findall(r"{{\s*(\w+)\s*}}", legend)) <= labels | {"instance"}
 
 
-def legend_of(query: str) -> str:
-    return " ".join(target["legendFormat"] for target in TARGETS if target["expr"] == query)
-
-
+@needs_prometheus
 def test_a_real_prometheus_fills_every_panel(server: Server, tmp_path: Path) -> None:
-    if shutil.which("prometheus") is None:
-        pytest.skip("prometheus is missing; apt install prometheus")
     later = ("ALERTS", "bodyregion:class_share:moved")  # nothing fires, and there is no week before
     wanted = [target["expr"] for target in TARGETS if not any(name in target["expr"] for name in later)]
 
@@ -94,22 +91,16 @@ def test_the_queue_fills_at_three_quarters_of_what_it_holds() -> None:
     assert ALERTS["BodyregionQueueFilling"]["expr"].endswith(f">= {limit * 3 // 4}")
 
 
-@pytest.fixture
-def promtool() -> str:
-    tool = shutil.which("promtool")
-    if tool is None:
-        pytest.skip("promtool is missing; apt install prometheus")
-    return tool
-
-
-def test_prometheus_accepts_its_configuration_and_rules(promtool: str) -> None:
-    checked = subprocess.run([promtool, "check", "config", PROMETHEUS / "prometheus.yml"], check=False)
+@needs_prometheus
+def test_prometheus_accepts_its_configuration_and_rules() -> None:
+    checked = subprocess.run(["promtool", "check", "config", PROMETHEUS / "prometheus.yml"], check=False)
     assert checked.returncode == 0
 
 
+@needs_prometheus
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_alerts_fire_when_they_should_and_only_then(promtool: str, case: Path) -> None:
-    tried = subprocess.run([promtool, "test", "rules", case], capture_output=True, text=True, check=False)
+def test_alerts_fire_when_they_should_and_only_then(case: Path) -> None:
+    tried = subprocess.run(["promtool", "test", "rules", case], capture_output=True, text=True, check=False)
     assert tried.returncode == 0, tried.stderr + tried.stdout
 
 

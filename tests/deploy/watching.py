@@ -1,6 +1,5 @@
 """A real Prometheus that watches a server."""
 
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from tests.running import wait_until
+from tests.running import free_port, wait_until
 
 Found = Callable[[str], list[dict[str, Any]]]
 
@@ -23,9 +22,7 @@ def watching(address: str, folder: Path, base: Path) -> Iterator[Found]:
         text.replace("bodyregion:8000", address.removeprefix("http://")).replace("15s", "1s")
     )
     (base / "rules.yml").write_text((folder / "rules.yml").read_text().replace("interval: 1m", "interval: 1s"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     options = [f"--config.file={base / 'prometheus.yml'}", f"--storage.tsdb.path={base / 'data'}"]
     with (base / "log").open("wb") as log:
         process = subprocess.Popen(

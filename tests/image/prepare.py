@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.model import bundle
 from app.model.bundle import COMPILED
-from tests.app.test_dicom import ENCODINGS
+from tests.app.dicom_encodings import ENCODINGS
 from tests.conftest import KINDS, train
 from training import phantoms
 

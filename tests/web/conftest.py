@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.running import COMMITTED, Server, serving
+from tests.running import Server
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -23,13 +23,6 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield opened
         opened.close()
-
-
-@pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The service with the committed bundle."""
-    with serving(COMMITTED, tmp_path_factory.mktemp("published") / "log") as started:
-        yield started
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +55,8 @@ def blank(context: BrowserContext) -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(blank: Page, published: Server) -> Page:
+def page(blank: Page, committed: Server) -> Page:
     """The page, once it has introduced its model."""
-    blank.goto(published.address)
+    blank.goto(committed.address)
     blank.locator("#model").wait_for()
     return blank

@@ -1,7 +1,6 @@
 """What the page is made of, the drawn pictures it offers, and the page of the API."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -11,12 +10,6 @@ from playwright.sync_api import Page, expect
 from app.model import bundle
 from tests.running import COMMITTED, Server, serving
 from tests.web.gestures import keep
-
-
-@pytest.fixture
-def asking(published: Server) -> Iterator[httpx2.Client]:
-    with published.client() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/web/page.js", "/web/style.css", "/web/swagger-ui-bundle.js"])
@@ -53,7 +46,7 @@ def test_the_examples_are_golden_pictures_one_for_each_answer(asking: httpx2.Cli
         *("no.js", "x" * 5000, "page.js%00", "page.js/"),
     ],
 )
-def test_no_other_file_is_given(published: Server, asking: httpx2.Client, path: str) -> None:
+def test_no_other_file_is_given(asking: httpx2.Client, path: str) -> None:
     assert asking.get(f"/web/{path}").status_code == 404
 
 
@@ -67,8 +60,8 @@ def test_an_example_that_was_altered_or_lost_is_not_shown(tmp_path: Path) -> Non
         assert [client.get(f"/web/examples/{name}").status_code for name in (altered, lost)] == [404, 404]
 
 
-def test_the_page_of_the_api_works_without_the_network(blank: Page, published: Server, screenshots: Path) -> None:
-    blank.goto(f"{published.address}/docs")
+def test_the_page_of_the_api_works_without_the_network(blank: Page, committed: Server, screenshots: Path) -> None:
+    blank.goto(f"{committed.address}/docs")
     operation = blank.locator("#operations-operations-livez")
     operation.click()
     operation.get_by_role("button", name="Try it out").click()

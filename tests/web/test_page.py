@@ -4,12 +4,12 @@ import base64
 import csv
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.dicoms import dicom
-from tests.running import Server
 from tests.web.gestures import HAND, card, choose, column, drawn, drop, finished, keep
 
 CLASSES = ["AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"]
@@ -19,12 +19,11 @@ COPY = """async (base64) => {
 }"""
 
 
-def test_a_dropped_picture_shows_what_the_service_answers(page: Page, published: Server) -> None:
+def test_a_dropped_picture_shows_what_the_service_answers(page: Page, asking: httpx2.Client) -> None:
     hand = drawn("Hand")
     drop(page, {"hand.png": hand})
     finished(page)
-    with published.client() as client:
-        answer = client.post("/predict", content=hand).json()
+    answer = asking.post("/predict", content=hand).json()
     told = card(page, "hand.png")
     expect(told.locator(".label")).to_have_text(answer["label"])
     assert told.locator(".bars li > span:first-child").all_inner_texts() == CLASSES
@@ -40,13 +39,10 @@ def test_a_copied_picture_can_be_pasted(page: Page, context: BrowserContext) -> 
     expect(page.locator("#cards .label")).to_have_text("HeadCT")
 
 
-def test_an_error_stands_in_words_beside_the_file_that_caused_it(page: Page, published: Server) -> None:
-    files = {"hand.png": drawn("Hand"), "notes.txt": b"no picture", "cut.png": drawn("Hand")[:900]}
-    choose(page, files)
-    with published.client() as client:
-        details = {
-            name: client.post("/predict", content=files[name]).json()["detail"] for name in files if name != "hand.png"
-        }
+def test_an_error_stands_in_words_beside_the_file_that_caused_it(page: Page, asking: httpx2.Client) -> None:
+    bad = {"notes.txt": b"no picture", "cut.png": drawn("Hand")[:900]}
+    choose(page, {"hand.png": drawn("Hand"), **bad})
+    details = {name: asking.post("/predict", content=content).json()["detail"] for name, content in bad.items()}
     for name, detail in details.items():
         expect(card(page, name).locator(".error")).to_have_text(detail)
     expect(card(page, "hand.png").locator(".label")).to_have_text("Hand")
@@ -54,16 +50,13 @@ def test_an_error_stands_in_words_beside_the_file_that_caused_it(page: Page, pub
     expect(page.locator("#status")).to_have_text("3 done, 2 of them with an error.")
 
 
-def test_a_stranger_is_none_of_the_six(page: Page, published: Server, screenshots: Path) -> None:
-    with published.client() as client:
-        names = client.get("/web/examples").json()
-        answers = [
-            client.post("/predict", content=client.get(f"/web/examples/{name}").content).json() for name in names
-        ]
+def test_a_stranger_is_none_of_the_six(page: Page, asking: httpx2.Client, screenshots: Path) -> None:
+    examples = [asking.get(f"/web/examples/{name}").content for name in asking.get("/web/examples").json()]
+    labels = [asking.post("/predict", content=example).json()["label"] for example in examples]
     page.get_by_role("button", name="Try them all").click()
     finished(page)
-    assert sorted(column(page, 2)) == sorted(answer["label"] or "none of the six" for answer in answers)
-    assert None in [answer["label"] for answer in answers]
+    assert sorted(column(page, 2)) == sorted(label or "none of the six" for label in labels)
+    assert None in labels
     keep(page, screenshots, "examples")
 
 
@@ -135,7 +128,7 @@ def test_the_table_sorts_by_each_column_both_ways(page: Page) -> None:
     assert head.get_attribute("aria-sort") is None
 
 
-def test_the_csv_file_holds_what_the_service_said(page: Page, published: Server) -> None:
+def test_the_csv_file_holds_what_the_service_said(page: Page, asking: httpx2.Client) -> None:
     files = {"=1+1.png": drawn("Hand"), 'a,"b".txt': b"no picture", "head.png": drawn("HeadCT")}
     choose(page, files)
     with page.expect_download() as download:
@@ -143,19 +136,16 @@ def test_the_csv_file_holds_what_the_service_said(page: Page, published: Server)
     with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
         rows = {row["path"]: row for row in csv.DictReader(file)}
     assert rows.keys() == {"'=1+1.png", 'a,"b".txt', "head.png"}
-    with published.client() as client:
-        answer = client.post("/predict", content=files["head.png"]).json()
-        detail = client.post("/predict", content=b"no picture").json()["detail"]
+    answer = asking.post("/predict", content=files["head.png"]).json()
+    detail = asking.post("/predict", content=b"no picture").json()["detail"]
     head = rows["head.png"]
     assert (head["label"], head["accepted"], head["error"]) == ("HeadCT", "true", "")
     assert [float(head[f"p_{name}"]) for name in CLASSES] == pytest.approx(list(answer["probabilities"].values()))
     assert rows['a,"b".txt']["error"] == detail
 
 
-def test_the_model_its_limits_and_its_card_are_on_the_page(page: Page, published: Server) -> None:
-    with published.client() as client:
-        model = client.get("/model").json()
-    expect(page.locator("#facts")).to_contain_text(model["version"])
+def test_the_model_its_limits_and_its_card_are_on_the_page(page: Page, asking: httpx2.Client) -> None:
+    expect(page.locator("#facts")).to_contain_text(asking.get("/model").json()["version"])
     expect(page.get_by_text("Not a medical device.", exact=True).first).to_be_visible()
     expect(page.locator("#limits li").first).to_be_visible()
     page.get_by_text("The whole model card").click()

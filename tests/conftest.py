@@ -59,10 +59,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def train(data: Path, base: Path, *more: str | Path) -> Path:
-    """Run the training command with everything it writes under `base`; the folder of its bundles."""
-    options = [f"--{name}={base / name}" for name in ("runs", "artifacts", "cache")]
-    done = run("training", f"--data={data}", *options, *more)
+def options(data: Path, base: Path, preset: str = "article") -> list[str | Path]:
+    """Of the training command, for which everything it writes lies under `base`."""
+    folders: list[str | Path] = ["--runs", base / "runs", "--artifacts", base / "artifacts", "--cache", base / "cache"]
+    return ["--data", data, "--preset", preset, *folders]
+
+
+def train(data: Path, base: Path, *more: str | Path, preset: str = "article") -> Path:
+    """Run the training command; the folder of its bundles."""
+    done = run("training", *options(data, base, preset), *more)
     assert done.returncode == 0, done.stderr
     return base / "artifacts"
 
@@ -76,7 +81,7 @@ def artifacts(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (base / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # who comes first trains, the others wait
         done = (base / "artifacts" / "current").exists()
-        return base / "artifacts" if done else train(data, base, "--preset", "article")
+        return base / "artifacts" if done else train(data, base)
 
 
 @pytest.fixture
@@ -88,7 +93,7 @@ def root(artifacts: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def robust(data: Path, elsewhere: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one of preset robust, judged on pictures from elsewhere too."""
-    return train(data, tmp_path_factory.mktemp("robust"), "--preset", "robust", "--external", elsewhere)
+    return train(data, tmp_path_factory.mktemp("robust"), "--external", elsewhere, preset="robust")
 
 
 @pytest.fixture(scope="session")

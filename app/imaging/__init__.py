@@ -11,19 +11,21 @@ import numpy as np
 from PIL import Image
 
 from app.imaging import bmp, jpeg, png, tiff, webp
-from app.imaging.picture import DEFAULT_LIMITS as DEFAULT_LIMITS  # as: for whoever imports it from here
-from app.imaging.picture import DamagedPicture as DamagedPicture
-from app.imaging.picture import Header as Header
-from app.imaging.picture import ImageFile as ImageFile
-from app.imaging.picture import Outline
-from app.imaging.picture import Picture as Picture
-from app.imaging.picture import PictureError as PictureError
-from app.imaging.picture import Pixels as Pixels
-from app.imaging.picture import SizeLimits as SizeLimits
-from app.imaging.picture import TooManyPixels as TooManyPixels
-from app.imaging.picture import TooMuchWork as TooMuchWork
-from app.imaging.picture import UnknownType as UnknownType
-from app.imaging.picture import UnusablePicture as UnusablePicture
+from app.imaging.picture import (  # as: for whoever imports it from here
+    DEFAULT_LIMITS as DEFAULT_LIMITS,
+    DamagedPicture as DamagedPicture,
+    Header as Header,
+    ImageFile as ImageFile,
+    Outline,
+    Picture as Picture,
+    PictureError as PictureError,
+    Pixels as Pixels,
+    SizeLimits as SizeLimits,
+    TooManyPixels as TooManyPixels,
+    TooMuchWork as TooMuchWork,
+    UnknownType as UnknownType,
+    UnusablePicture as UnusablePicture,
+)
 
 RESAMPLE = "squash-box"  # written into every bundle; a bundle made for another way of shrinking is refused
 OVERSAMPLING = 2  # a JPEG is decoded at a fraction that leaves this many times the model's pixels a side

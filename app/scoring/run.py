@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from rich import progress
 from rich.console import Console
-from rich.table import Column
-from rich.table import Table as Grid
+from rich.table import Column, Table as Grid
 from rich.text import Text
 
 from app.scoring.files import File, find

@@ -16,7 +16,7 @@ from tests.hostile.case import HAND, encoded
 from tests.running import Server, serving, wait_until
 
 KEY = "a-key-of-this-test"
-DEAR = next(case.data for case in dicom_structure.cases() if case.name == "DICOM, 500,000 body regions")
+DEAR = next(case.data for case in dicom_structure.crowds() if case.name == "DICOM, 500,000 body regions")
 
 
 @pytest.fixture(scope="module")

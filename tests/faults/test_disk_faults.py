@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from app.model import bundle
+from tests.conftest import options
 from tests.faults.mounts import mounts, tiny_disk
 from tests.running import run, serving
-from tests.training.test_training import options
 from training import phantoms
 
 pytestmark = pytest.mark.slow

@@ -11,8 +11,8 @@ import pytest
 
 from app.model import bundle
 from tests.app.test_bundle import publish
+from tests.conftest import options
 from tests.running import ROOT, run, start
-from tests.training.test_training import options
 
 pytestmark = pytest.mark.slow
 

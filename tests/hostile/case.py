@@ -2,7 +2,8 @@
 
 import io
 import random
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,8 @@ from training import phantoms
 
 HAND = phantoms.draw("Hand", np.random.default_rng(12345))  # (64, 64) uint8; the picture in nearly every file
 LARGE = HAND.repeat(2, axis=0).repeat(2, axis=1)  # (128, 128)
-SIZES = [(1, 1), (15, 200), (200, 15), (1, 16_000)]  # width and height; a side under 16
+WIDE = HAND.astype(np.uint16) * 257
+SIDE = 6300  # squared it is just under the limit of 40 million pixels
 KEPT = (0.1, 0.25, 0.5, 0.75, 0.9)  # of a file that was cut
 ANY = {200, 400, 413, 415, 422}  # of a file changed at random: whatever it is now, no failure of ours
 
@@ -41,11 +43,18 @@ def encoded(picture: Image.Image | npt.NDArray[Any], format: str, **options: Any
     return file.getvalue()
 
 
-def sizes(format: str, **options: Any) -> Iterator[Case]:
+def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, method)  # which dates it 1980
+    return memory.getvalue()
+
+
+def sizes(format: str) -> Iterator[Case]:
     """Sound pictures that are too small to be judged."""
-    for width, height in SIZES:
-        image = Image.new("L" if format != "WEBP" else "RGB", (width, height), 90)
-        yield Case(f"{format} of {width} × {height}", encoded(image, format, **options), 422)
+    for width, height in ((1, 1), (15, 200), (200, 15), (1, 16_000)):
+        yield Case(f"{format} of {width} × {height}", encoded(Image.new("L", (width, height), 90), format), 422)
 
 
 def cuts(name: str, data: bytes, signature: int, end: int = 2) -> Iterator[Case]:
@@ -84,3 +93,14 @@ def zeroed(data: bytes, start: int, stop: int) -> bytes:
     """The second half of what lies from `start` to `stop`, blank."""
     half = (start + stop) // 2
     return data[:half] + bytes(stop - half) + data[stop:]
+
+
+def spoiled(kind: type[np.floating[Any]], value: float) -> npt.NDArray[Any]:
+    """HAND in floating point, and one pixel of `value`."""
+    pixels = HAND.astype(kind)
+    pixels[5, 7] = value
+    return pixels
+
+
+def extremes(kind: type[np.floating[Any]]) -> npt.NDArray[Any]:
+    return np.where(HAND > 100, np.finfo(kind).max, np.finfo(kind).min).astype(kind)

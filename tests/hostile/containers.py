@@ -11,19 +11,14 @@ from pydicom.encaps import encapsulate
 
 from tests.dicoms import dicom
 from tests.hostile import chunks, tiffs
-from tests.hostile.case import HAND, Case, encoded
+from tests.hostile.case import HAND, WIDE, Case, encoded
 from tests.hostile.dicom_frames import RUNS, frames
+from tests.hostile.dicom_headers import palette
 
-WIDE = HAND.astype(np.uint16) * 257
 RGB = np.stack([HAND] * 3, axis=-1)
 YBR = np.stack([HAND, *[np.full_like(HAND, 128)] * 2], axis=-1)
 GREYS = Image.fromarray(HAND)
 ENTRIES = (np.arange(256) * 257).astype("<u2").tobytes()
-PALETTE: dict[str, Any] = {
-    f"{color}PaletteColorLookupTable{part}": value
-    for color in ("Red", "Green", "Blue")
-    for part, value in {"Descriptor": [256, 0, 16], "Data": ENTRIES}.items()
-}
 PLAIN = encoded(HAND, "PNG")
 
 
@@ -43,7 +38,7 @@ def dicoms() -> dict[str, bytes]:
         "DICOM, RGB by pixel": dicom(RGB),
         "DICOM, RGB by plane": dicom(RGB, PlanarConfiguration=1, PixelData=HAND.tobytes() * 3),
         "DICOM, YBR": dicom(YBR, PhotometricInterpretation="YBR_FULL"),
-        "DICOM, palette": dicom(HAND, PhotometricInterpretation="PALETTE COLOR", **PALETTE),
+        "DICOM, palette": dicom(HAND, **palette(256, ENTRIES)),
         "DICOM, RLE": frames(uid.RLELossless, RUNS),
         "DICOM, JPEG": packed(HAND, uid.JPEGBaseline8Bit, encoded(HAND, "JPEG", quality=98)),
         "DICOM, lossless JPEG": packed(HAND, uid.JPEGLosslessSV1, imagecodecs.jpeg8_encode(HAND, lossless=True)),
@@ -74,13 +69,12 @@ def rasters() -> dict[str, bytes]:
 
 def tiff_files() -> dict[str, bytes]:
     methods = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits")
-    white, sixteen = {tiffs.PHOTOMETRIC: (tiffs.SHORT, 1, 0)}, {tiffs.BITS: (tiffs.SHORT, 1, 16)}
     return {
         **{f"TIFF ({method})": encoded(HAND, "TIFF", compression=method) for method in methods},
         **{f"TIFF of 16 bits ({method})": encoded(WIDE, "TIFF", compression=method) for method in methods},
         "TIFF, big endian": tiffs.tiff(order=">"),
-        "TIFF of 16 bits, big endian": tiffs.tiff(sixteen, WIDE.astype(">u2").tobytes(), ">"),
-        "TIFF, zero is white": tiffs.tiff(white, (255 - HAND).tobytes()),
+        "TIFF of 16 bits, big endian": tiffs.tiff({tiffs.BITS: 16}, WIDE.astype(">u2").tobytes(), ">"),
+        "TIFF, zero is white": tiffs.tiff({tiffs.PHOTOMETRIC: 0}, (255 - HAND).tobytes()),
         "TIFF, colours": encoded(RGB, "TIFF"),
         "TIFF, palette": encoded(GREYS.convert("P"), "TIFF"),
         "BigTIFF": encoded(HAND, "TIFF", big_tiff=True),
@@ -91,6 +85,6 @@ def files() -> dict[str, bytes]:
     return rasters() | tiff_files() | dicoms()
 
 
-def cases() -> Iterator[Case]:
+def sound() -> Iterator[Case]:
     for name, data in files().items():
         yield Case(f"sound: {name}", data, 200)

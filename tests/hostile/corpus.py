@@ -6,9 +6,9 @@ from tests.hostile import (
     bmps_and_webps,
     bombs,
     containers,
-    dicom_frames,
-    dicom_headers,
-    dicom_structure,
+    dicom_frames as frames,
+    dicom_headers as headers,
+    dicom_structure as structure,
     jpegs,
     pngs,
     strangers,
@@ -16,12 +16,19 @@ from tests.hostile import (
 )
 from tests.hostile.case import Case
 
-PARTS = (
-    *(containers, strangers, pngs, jpegs, tiffs, bmps_and_webps),
-    *(dicom_headers, dicom_structure, dicom_frames, bombs),
+GROUPS = (
+    *(containers.sound, strangers.other_kinds, strangers.polyglots),
+    *(pngs.damaged, pngs.structures, pngs.headers, pngs.notes),
+    *(jpegs.damaged, jpegs.segments, jpegs.claims, jpegs.without_end, jpegs.notes),
+    *(tiffs.damaged, tiffs.directories, tiffs.lies, tiffs.claims, tiffs.values),
+    *(bmps_and_webps.bmps, bmps_and_webps.run_lengths, bmps_and_webps.webps),
+    *(headers.sides, headers.counts, headers.kinds, headers.tables, headers.values),
+    *(structure.cut, structure.packed, structure.places, structure.depths, structure.crowds, structure.syntaxes),
+    *(frames.damaged, frames.run_lengths, frames.codecs, frames.fragments),
+    *(bombs.compressed_pixels, bombs.compressed_notes, bombs.archives, bombs.within_the_limit),
 )
 
 
 def cases() -> Iterator[Case]:
-    for part in PARTS:
-        yield from part.cases()
+    for group in GROUPS:
+        yield from group()

@@ -4,16 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydicom import uid
 from pydicom.dataset import Dataset
 
 from tests import dicoms
 from tests.dicoms import dicom
-from tests.hostile.case import HAND, Case, Status
-from tests.hostile.elements import ALLOCATED, COLUMNS, FRAMES, PIXELS, ROWS, SAMPLES, STORED, element, file, number
+from tests.hostile.case import HAND, WIDE, Case, Status, extremes, spoiled
+from tests.hostile.elements import ALLOCATED, FRAMES, PIXELS, ROWS, SAMPLES, STORED, element, file, number, square
 
-WIDE = HAND.astype(np.uint16) * 257
 CENTER, WIDTH, INTERCEPT, SLOPE = 0x00281050, 0x00281051, 0x00281052, 0x00281053
 COUNTS: dict[str, Status] = {  # of frames
     **{"0": {200, 400}, "-1": 400, "2": 400, "1.5": 400, "many": 400},
@@ -27,17 +25,8 @@ WIDTHS: dict[str, Status] = {
 NO_PICTURE: dict[str, Any] = {"Rows": None, "Columns": None, "PixelData": None}
 
 
-def cases() -> Iterator[Case]:
-    yield from sides()
-    yield from counts()
-    yield from kinds()
-    yield from tables()
-    yield from values()
-
-
 def sides() -> Iterator[Case]:
-    wrong: dict[str, tuple[bytes | None, Status]] = {
-        "no rows": (None, {400, 422}),
+    wrong: dict[str, tuple[bytes, Status]] = {
         "empty rows": (element(ROWS, b"US"), {400, 422}),
         "rows 0": (number(ROWS, 0), {400, 422}),
         "rows 1": (number(ROWS, 1), 422),
@@ -52,15 +41,14 @@ def sides() -> Iterator[Case]:
         "three bytes of rows": (element(ROWS, b"US", b"\x40\0\0"), 400),
         "one row too many": (number(ROWS, 65), 400),
     }
+    yield Case("DICOM, no rows", file(without=ROWS), {400, 422})
     for name, (rows, status) in wrong.items():
-        yield Case(f"DICOM, {name}", file({ROWS: rows}), status)
+        yield Case(f"DICOM, {name}", file(rows), status)
     for width, height in ((1, 1), (15, 200), (1, 20_000)):
         yield Case(f"DICOM of {width} × {height}", dicom(np.zeros((height, width), np.uint8)), 422)
-    claim: dict[int, bytes | None] = {ROWS: number(ROWS, 65_535), COLUMNS: number(COLUMNS, 65_535)}
     for syntax in (uid.ExplicitVRLittleEndian, uid.RLELossless, uid.JPEGBaseline8Bit, uid.JPEG2000, uid.JPEGLSLossless):
-        yield Case(f"DICOM ({syntax.keyword}) that claims 65535 × 65535", file(claim, syntax), 413)
-    six: dict[int, bytes | None] = {ROWS: number(ROWS, 6000), COLUMNS: number(COLUMNS, 6000)}
-    yield Case("DICOM of 64 × 64 that claims 6000 × 6000", file(six), 400)
+        yield Case(f"DICOM ({syntax.keyword}) that claims 65535 × 65535", file(*square(65_535), syntax=syntax), 413)
+    yield Case("DICOM of 64 × 64 that claims 6000 × 6000", file(*square(6000)), 400)
 
 
 def counts() -> Iterator[Case]:
@@ -70,28 +58,25 @@ def counts() -> Iterator[Case]:
         ("samples", SAMPLES, (0, 2, 3, 5, 65_535)),
     ):
         for value in numbers:
-            yield Case(f"DICOM, {value} {name}", file({tag: number(tag, value)}), 400)
-        yield Case(f"DICOM, no {name}", file({tag: None}), 400)
+            yield Case(f"DICOM, {value} {name}", file(number(tag, value)), 400)
+        yield Case(f"DICOM, no {name}", file(without=tag), 400)
     for count, status in COUNTS.items():
-        yield Case(f"DICOM of {count} frames", file({FRAMES: element(FRAMES, b"IS", text(count))}), status)
+        yield Case(f"DICOM of {count} frames", file(element(FRAMES, b"IS", text(count))), status)
     for color in ("", "RGB", "YBR_FULL", "PALETTE COLOR", "NONSENSE"):
-        yield Case(
-            f"grey DICOM that claims {color or 'no'} colours", dicom(HAND, PhotometricInterpretation=color), {200, 400}
-        )
+        claiming = dicom(HAND, PhotometricInterpretation=color)
+        yield Case(f"grey DICOM that claims {color or 'no'} colours", claiming, {200, 400})
     yield Case("DICOM of colours in 5 planes", dicom(np.stack([HAND] * 3, -1), PlanarConfiguration=5), 400)
 
 
 def kinds() -> Iterator[Case]:
-    yield Case("DICOM without pixels", file({PIXELS: None}), 422)
+    yield Case("DICOM without pixels", file(without=PIXELS), 422)
     yield Case("DICOM without anything", file()[:132], {400, 422})
     for kind in (uid.BasicTextSRStorage, uid.EncapsulatedPDFStorage, uid.RTPlanStorage):
         yield Case(f"DICOM, {kind.name}", dicom(HAND, SOPClassUID=kind, **NO_PICTURE), 422)
     yield Case("DICOM, a dose", dicom(WIDE, SOPClassUID=uid.RTDoseStorage), 422)
     record = dicoms.item(ReferencedFileID=["..", "..", "etc", "passwd"], DirectoryRecordType="IMAGE")
-    directory = dicom(
-        HAND, SOPClassUID=uid.MediaStorageDirectoryStorage, DirectoryRecordSequence=[record], **NO_PICTURE
-    )
-    yield Case("DICOMDIR", directory, 422)
+    kind = uid.MediaStorageDirectoryStorage
+    yield Case("DICOMDIR", dicom(HAND, SOPClassUID=kind, DirectoryRecordSequence=[record], **NO_PICTURE), 422)
     for syntax in ("1.2.3.4.5", uid.MPEG2MPML, "1.2.840.10008.1.2.4.94", "1." * 31 + "1", "hello"):
         yield Case(f"DICOM of transfer syntax {syntax}", file(syntax=syntax), 415)
 
@@ -100,12 +85,8 @@ def lut(count: int, bits: int = 16, entries: int = 256) -> list[Dataset]:
     return [dicoms.item(LUTDescriptor=[count, 0, bits], LUTData=bytes(2 * entries), ModalityLUTType="US")]
 
 
-def table(name: str, items: list[Dataset]) -> dict[str, Any]:
-    return {name: items}
-
-
-def palette(count: int, entries: int, bits: int = 16) -> dict[str, Any]:
-    parts = {"Descriptor": [count, 0, bits], "Data": bytes(range(256)) * (entries // 128) + bytes(2 * (entries % 128))}
+def palette(count: int, data: bytes, bits: int = 16) -> dict[str, Any]:
+    parts = {"Descriptor": [count, 0, bits], "Data": data}
     colors = ("Red", "Green", "Blue")
     tables = {f"{color}PaletteColorLookupTable{part}": parts[part] for color in colors for part in parts}
     return {"PhotometricInterpretation": "PALETTE COLOR", **tables}
@@ -113,20 +94,24 @@ def palette(count: int, entries: int, bits: int = 16) -> dict[str, Any]:
 
 def tables() -> Iterator[Case]:
     for name in ("ModalityLUTSequence", "VOILUTSequence"):
-        yield Case(f"DICOM, {name}", dicom(HAND, **table(name, lut(256))), 200)
-        yield Case(f"DICOM, {name} shorter than it says", dicom(HAND, **table(name, lut(256, entries=10))), 400)
-        yield Case(f"DICOM, {name} of 65,536 entries, it says", dicom(HAND, **table(name, lut(0))), 400)
-        yield Case(f"DICOM, {name} of 0 bits", dicom(HAND, **table(name, lut(256, 0))), 400)
-        yield Case(f"DICOM, {name} of 65,535 bits", dicom(HAND, **table(name, lut(256, 65_535))), 400)
-        yield Case(
-            f"DICOM, {name} without a table", dicom(HAND, **table(name, [dicoms.item(LUTExplanation="none")])), 400
-        )
-    yield Case("DICOM, palette", dicom(HAND, **palette(256, 256)), 200)
-    yield Case("DICOM, colours beyond its palette", dicom(HAND, **palette(16, 16)), 200)  # the standard: the last one
-    yield Case("DICOM, palette shorter than it says", dicom(HAND, **palette(256, 10)), 400)
-    yield Case("DICOM, palette of 65,536 colours, it says", dicom(HAND, **palette(0, 256)), 400)
-    yield Case("DICOM, palette of 7 bits", dicom(HAND, **palette(256, 256, 7)), 400)
-    halved = palette(256, 256) | {"RedPaletteColorLookupTableData": None}
+        luts: dict[str, tuple[Any, Status]] = {
+            "": (lut(256), 200),
+            " shorter than it says": (lut(256, entries=10), 400),
+            " of 65,536 entries, it says": (lut(0), 400),
+            " of 0 bits": (lut(256, 0), 400),
+            " of 65,535 bits": (lut(256, 65_535), 400),
+            " without a table": ([dicoms.item(LUTExplanation="none")], 400),
+        }
+        for wrong, (items, status) in luts.items():
+            yield Case(f"DICOM, {name}{wrong}", dicom(HAND, **{name: items}), status)
+    whole = bytes(range(256)) * 2
+    yield Case("DICOM, palette", dicom(HAND, **palette(256, whole)), 200)
+    # By the standard, colours beyond a palette are its last.
+    yield Case("DICOM, colours beyond its palette", dicom(HAND, **palette(16, bytes(32))), 200)
+    yield Case("DICOM, palette shorter than it says", dicom(HAND, **palette(256, bytes(20))), 400)
+    yield Case("DICOM, palette of 65,536 colours, it says", dicom(HAND, **palette(0, whole)), 400)
+    yield Case("DICOM, palette of 7 bits", dicom(HAND, **palette(256, whole, 7)), 400)
+    halved = palette(256, whole) | {"RedPaletteColorLookupTableData": None}
     yield Case("DICOM, palette without red", dicom(HAND, **halved), 400)
 
 
@@ -134,8 +119,7 @@ def values() -> Iterator[Case]:
     for kind in (np.float32, np.float64):
         for value in (np.nan, np.inf, -np.inf):
             yield Case(f"DICOM of {kind.__name__}, one {value}", dicom(spoiled(kind, value)), 422)
-        extremes = np.where(HAND > 100, np.finfo(kind).max, np.finfo(kind).min)
-        yield Case(f"DICOM of the largest {kind.__name__}", dicom(extremes.astype(kind)), {200, 422})
+        yield Case(f"DICOM of the largest {kind.__name__}", dicom(extremes(kind)), {200, 422})
     for factor, status in NUMBERS.items():
         yield Case(f"DICOM, slope {factor}", rescaled(factor, "0"), status)
         yield Case(f"DICOM, intercept {factor}", rescaled("1", factor), status)
@@ -144,23 +128,16 @@ def values() -> Iterator[Case]:
     for width, status in WIDTHS.items():
         yield Case(f"DICOM, a window {width[:9]} wide", windowed("40", width), status)
     yield Case("DICOM, 20,000 windows", windowed("40\\" * 20_000 + "40", "80\\" * 20_000 + "80"), 200)
-    yield Case(
-        "DICOM, 60,000 bytes of body part", file({0x00180015: element(0x00180015, b"CS", b"HAND" * 15_000)}), 200
-    )
-
-
-def spoiled(kind: Any, value: float) -> npt.NDArray[Any]:
-    pixels = HAND.astype(kind)
-    pixels[5, 7] = value
-    return pixels
+    region = element(0x00180015, b"CS", b"HAND" * 15_000)
+    yield Case("DICOM, 60,000 bytes of body part", file(region), 200)
 
 
 def rescaled(slope: str, intercept: str) -> bytes:
-    return file({INTERCEPT: element(INTERCEPT, b"DS", text(intercept)), SLOPE: element(SLOPE, b"DS", text(slope))})
+    return file(element(INTERCEPT, b"DS", text(intercept)), element(SLOPE, b"DS", text(slope)))
 
 
 def windowed(center: str, width: str) -> bytes:
-    return file({CENTER: element(CENTER, b"DS", text(center)), WIDTH: element(WIDTH, b"DS", text(width))})
+    return file(element(CENTER, b"DS", text(center)), element(WIDTH, b"DS", text(width)))
 
 
 def text(value: str) -> bytes:

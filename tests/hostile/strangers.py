@@ -1,12 +1,10 @@
 """Files of another kind, and files of two kinds at once."""
 
-import io
-import zipfile
 from collections.abc import Iterator
 
 from PIL import Image
 
-from tests.hostile.case import HAND, Case, encoded
+from tests.hostile.case import HAND, Case, encoded, zipped
 from tests.hostile.elements import file
 from tests.hostile.jpegs import BASELINE
 from tests.hostile.pngs import PLAIN
@@ -52,7 +50,7 @@ MAGIC = {
 }
 
 
-def cases() -> Iterator[Case]:
+def other_kinds() -> Iterator[Case]:
     yield Case("nothing", b"", 422)
     for byte in (0x00, 0x42, 0x89, 0xFF):
         yield Case(f"one byte, {byte:#04x}", bytes([byte]), 415)
@@ -64,24 +62,19 @@ def cases() -> Iterator[Case]:
     for format in PILLOW:
         picture = COLORS.convert("1") if format == "XBM" else COLORS
         yield Case(f"{format} as Pillow writes it", encoded(picture, format), 415)
-    yield from polyglots()
 
 
 def polyglots() -> Iterator[Case]:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as opened:
-        opened.writestr(zipfile.ZipInfo("evil.txt"), "hello")  # which dates it 1980
-    zipped, html = archive.getvalue(), b"<html><script>alert(1)</script></html>"
+    archive, html = zipped({"evil.txt": b"hello"}), b"<html><script>alert(1)</script></html>"
     for name, data in {"JPEG": BASELINE, "PNG": PLAIN}.items():
-        yield Case(f"{name} and a zip behind it", data + zipped, 200)
+        yield Case(f"{name} and a zip behind it", data + archive, 200)
         yield Case(f"{name} and HTML behind it", data + html, 200)
         yield Case(f"{name} behind HTML", html + data, 415)
         yield Case(f"{name} behind a byte-order mark", b"\xef\xbb\xbf" + data, 415)
-        yield Case(
-            f"{name} sent as text, newlines changed", data.replace(b"\n", b"\r\n"), 415 if name == "PNG" else 400
-        )
+        as_text = data.replace(b"\n", b"\r\n")
+        yield Case(f"{name} sent as text, newlines changed", as_text, 415 if name == "PNG" else 400)
         yield Case(f"{name} with its first bit cleared", bytes([data[0] & 0x7F]) + data[1:], 415)
-    yield Case("zip and a PNG behind it", zipped + PLAIN, 415)
+    yield Case("zip and a PNG behind it", archive + PLAIN, 415)
     yield Case("PDF around a JPEG", b"%PDF-1.7\n1 0 obj<</Filter/DCTDecode>>stream\n" + BASELINE, 415)
     yield Case("PNG's signature and a JPEG", PLAIN[:8] + BASELINE, 400)
     yield Case("JPEG's signature and a PNG", BASELINE[:3] + PLAIN, 400)

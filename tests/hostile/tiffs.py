@@ -3,67 +3,44 @@
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from tests.hostile import deflate
-from tests.hostile.case import HAND, Case, changed, cuts, encoded, flips, scrambled, sizes, zeroed
+from tests.hostile.case import HAND, Case, changed, cuts, encoded, extremes, flips, scrambled, sizes, spoiled, zeroed
 
-WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, SAMPLES, ROWS, COUNTS = (
-    256,
-    257,
-    258,
-    259,
-    262,
-    273,
-    277,
-    278,
-    279,
-)
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
+OFFSETS, SAMPLES, ROWS, COUNTS = 273, 277, 278, 279
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, DESCRIPTION, RESOLUTION = 322, 323, 324, 325, 270, 282
 SHORT, LONG, RATIONAL = 3, 4, 5
-DEFLATE = 8
+SHORTS = {BITS, COMPRESSION, PHOTOMETRIC, SAMPLES}
 FIRST = 8  # where the pixels begin, right behind the header
 STRIP = HAND.tobytes()
+DEFLATED = zlib.compress(STRIP)
+PICTURE = {WIDTH: 64, HEIGHT: 64, BITS: 8, COMPRESSION: 1, PHOTOMETRIC: 1, OFFSETS: FIRST, SAMPLES: 1, ROWS: 64}
 
 Entry = tuple[int, int, int]  # type, count, value
-Tags = Mapping[int, Entry | None]
+Value = Entry | int | None  # a number alone: one, of the type that the tag should have
 
 
-def directory(tags: dict[int, Entry], order: str = "<", following: int = 0) -> bytes:
-    entries = [entry(order, tag, *tags[tag]) for tag in sorted(tags)]
-    return struct.pack(f"{order}H", len(entries)) + b"".join(entries) + struct.pack(f"{order}I", following)
-
-
-def entry(order: str, tag: int, kind: int, count: int, value: int) -> bytes:
+def entry(order: str, tag: int, entry: Entry | int) -> bytes:
+    kind, count, value = entry if isinstance(entry, tuple) else (SHORT if tag in SHORTS else LONG, 1, entry)
     packed = struct.pack(f"{order}HH", value, 0) if kind == SHORT and count == 1 else struct.pack(f"{order}I", value)
     return struct.pack(f"{order}HHI", tag, kind, count) + packed
 
 
-def tiff(changes: Mapping[int, Entry | None] = {}, strip: bytes = STRIP, order: str = "<", following: int = 0) -> bytes:
+def tiff(changes: Mapping[int, Value] = {}, strip: bytes = STRIP, order: str = "<", following: int = 0) -> bytes:
     """A grey picture of 64 × 64 in one strip, some tags changed, added or, with None, dropped."""
-    numbers = {WIDTH: 64, HEIGHT: 64, BITS: 8, COMPRESSION: 1, PHOTOMETRIC: 1, OFFSETS: FIRST, SAMPLES: 1, ROWS: 64}
-    tags: dict[int, Entry | None] = {tag: (LONG, 1, value) for tag, value in numbers.items()}
-    tags |= {tag: (SHORT, 1, numbers[tag]) for tag in (BITS, COMPRESSION, PHOTOMETRIC, SAMPLES)}
-    tags |= {COUNTS: (LONG, 1, len(strip)), **changes}
+    tags: dict[int, Value] = {**PICTURE, COUNTS: len(strip), **changes}
+    entries = [entry(order, tag, value) for tag, value in sorted(tags.items()) if value is not None]
     start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", FIRST + len(strip))
-    return start + strip + directory({tag: entry for tag, entry in tags.items() if entry}, order, following)
+    end = struct.pack(f"{order}I", following)
+    return start + strip + struct.pack(f"{order}H", len(entries)) + b"".join(entries) + end
 
 
-def compressed(strip: bytes, method: int = DEFLATE, changes: Mapping[int, Entry | None] = {}) -> bytes:
-    return tiff({COMPRESSION: (SHORT, 1, method), **changes}, strip)
-
-
-def cases() -> Iterator[Case]:
-    yield from damaged()
-    yield from directories()
-    yield from lies()
-    yield from claims()
-    yield from values()
-    yield from sizes("TIFF")
+def deflated(changes: Mapping[int, Value] = {}, strip: bytes = DEFLATED) -> bytes:
+    return tiff({COMPRESSION: 8, **changes}, strip)
 
 
 def damaged() -> Iterator[Case]:
@@ -74,13 +51,12 @@ def damaged() -> Iterator[Case]:
         yield from scrambled(name, data)
         if method != "raw":
             yield Case(f"{name}, half zeroed", zeroed(data, 8, len(data) - 200), 400)
-    packed = zlib.compress(STRIP)
-    yield from flips("TIFF (deflate) data", compressed(packed), FIRST + 2, FIRST + len(packed), 400)
-    yield Case("TIFF (deflate), wrong checksum", compressed(packed[:-1] + b"?"), 400)
-    yield Case("TIFF (deflate) of half its rows", compressed(zlib.compress(STRIP[:2048])), 400)
-    yield Case("TIFF (LZW), junk as pixels", compressed(b"junk" * 500, 5), 400)
-    yield Case("TIFF (JPEG), junk as pixels", compressed(b"junk" * 500, 7), 400)
-    yield Case("TIFF (fax), junk as pixels", compressed(b"junk" * 9, 4, {BITS: (SHORT, 1, 1)}), {200, 400, 415})
+    yield from flips("TIFF (deflate) data", deflated(), FIRST + 2, FIRST + len(DEFLATED), 400)
+    yield Case("TIFF (deflate), wrong checksum", deflated(strip=DEFLATED[:-1] + b"?"), 400)
+    yield Case("TIFF (deflate) of half its rows", deflated(strip=zlib.compress(STRIP[:2048])), 400)
+    yield Case("TIFF (LZW), junk as pixels", tiff({COMPRESSION: 5}, b"junk" * 500), 400)
+    yield Case("TIFF (JPEG), junk as pixels", tiff({COMPRESSION: 7}, b"junk" * 500), 400)
+    yield Case("TIFF (fax), junk as pixels", tiff({COMPRESSION: 4, BITS: 1}, b"junk" * 9), {200, 400, 415})
 
 
 def directories() -> Iterator[Case]:
@@ -101,9 +77,8 @@ def directories() -> Iterator[Case]:
     big = encoded(HAND, "TIFF", big_tiff=True)
     yield from cuts("BigTIFF", big, 4, end=64)
     yield Case("BigTIFF, its directory at 2**64", changed(big, 8, b"\xff" * 8), 400)
-    yield Case(
-        "BigTIFF, 2**63 entries", changed(big, int.from_bytes(big[8:16], "little"), bytes(7) + b"\x80"), {200, 400}
-    )
+    crowded = changed(big, int.from_bytes(big[8:16], "little"), bytes(7) + b"\x80")
+    yield Case("BigTIFF, 2**63 entries", crowded, {200, 400})
 
 
 def pages(count: int) -> bytes:
@@ -120,62 +95,52 @@ def lies() -> Iterator[Case]:
     yield Case("TIFF, a resolution 4 billion times", tiff({RESOLUTION: (RATIONAL, everything, FIRST)}), {200, 400})
     yield Case("TIFF, 4 billion strips", tiff({OFFSETS: (LONG, everything, FIRST)}), 400)
     yield Case("TIFF, 4 billion widths", tiff({WIDTH: (LONG, everything, FIRST)}), 400)
-    yield Case(
-        "TIFF, 4 billion strip lengths",
-        compressed(zlib.compress(STRIP), changes={COUNTS: (LONG, everything, FIRST)}),
-        400,
-    )
-    yield Case("TIFF, the strip is outside", tiff({OFFSETS: (LONG, 1, 2**31)}), 400)
-    yield Case("TIFF, the strip is the end", tiff({OFFSETS: (LONG, 1, FIRST + 1000)}), 400)
-    yield Case("TIFF, a strip of 10 bytes", tiff({COUNTS: (LONG, 1, 10)}), 400)
-    yield Case("TIFF, a strip of 4 GB", tiff({COUNTS: (LONG, 1, everything)}), {200, 400})
+    yield Case("TIFF, 4 billion strip lengths", deflated({COUNTS: (LONG, everything, FIRST)}), 400)
+    yield Case("TIFF, the strip is outside", tiff({OFFSETS: 2**31}), 400)
+    yield Case("TIFF, the strip is the end", tiff({OFFSETS: FIRST + 1000}), 400)
+    yield Case("TIFF, a strip of 10 bytes", tiff({COUNTS: 10}), 400)
+    yield Case("TIFF, a strip of 4 GB", tiff({COUNTS: everything}), {200, 400})
     yield Case("TIFF, no strips", tiff({OFFSETS: None}), 400)
     yield Case("TIFF, no width", tiff({WIDTH: None}), 400)
-    yield Case(
-        "TIFF, one row a strip, and one strip", compressed(zlib.compress(STRIP), changes={ROWS: (LONG, 1, 1)}), 400
-    )
-    yield Case("TIFF, all rows in a strip", tiff({ROWS: (LONG, 1, everything)}), 200)
+    yield Case("TIFF, one row a strip, and one strip", deflated({ROWS: 1}), 400)
+    yield Case("TIFF, all rows in a strip", tiff({ROWS: everything}), 200)
     for samples in (0, 2, 65535):
-        yield Case(f"TIFF of {samples} samples a pixel", tiff({SAMPLES: (SHORT, 1, samples)}), 400)
+        yield Case(f"TIFF of {samples} samples a pixel", tiff({SAMPLES: samples}), 400)
     for bits in (0, 3, 65, 65535):
-        yield Case(f"TIFF of {bits} bits", tiff({BITS: (SHORT, 1, bits)}), {400, 415})
-    yield Case("TIFF of 16 bits that has 8", tiff({BITS: (SHORT, 1, 16)}), 400)
-    yield Case("TIFF, an unknown compression", tiff({COMPRESSION: (SHORT, 1, 9999)}), {400, 415})
-    yield Case("TIFF, unknown colours", tiff({PHOTOMETRIC: (SHORT, 1, 99)}), {400, 415})
-    tile: Tags = {OFFSETS: None, ROWS: None, COUNTS: None, TILE_OFFSETS: (LONG, 1, FIRST), TILE_COUNTS: (LONG, 1, 4096)}
-    huge: Tags = {**tile, TILE_WIDTH: (LONG, 1, 65_520), TILE_HEIGHT: (LONG, 1, 65_520)}
-    yield Case("TIFF, tiles of 4 GB", tiff(huge), {400, 413})
-    yield Case("TIFF, tiles of 4 GB (deflate)", compressed(zlib.compress(STRIP), changes=huge), {400, 413})
-    none: Tags = {**tile, TILE_WIDTH: (LONG, 1, 0), TILE_HEIGHT: (LONG, 1, 0)}
-    yield Case("TIFF, tiles of nothing", tiff(none), 400)
+        yield Case(f"TIFF of {bits} bits", tiff({BITS: bits}), {400, 415})
+    yield Case("TIFF of 16 bits that has 8", tiff({BITS: 16}), 400)
+    yield Case("TIFF, an unknown compression", tiff({COMPRESSION: 9999}), {400, 415})
+    yield Case("TIFF, unknown colours", tiff({PHOTOMETRIC: 99}), {400, 415})
+    yield Case("TIFF, tiles of 4 GB", tiff(tiles(65_520)), {400, 413})
+    yield Case("TIFF, tiles of 4 GB (deflate)", deflated(tiles(65_520)), {400, 413})
+    yield Case("TIFF, tiles of nothing", tiff(tiles(0)), 400)
+
+
+def tiles(side: int) -> dict[int, Value]:
+    """One tile instead of one strip."""
+    size = {TILE_WIDTH: side, TILE_HEIGHT: side}
+    return {OFFSETS: None, ROWS: None, COUNTS: None, TILE_OFFSETS: FIRST, TILE_COUNTS: len(STRIP), **size}
 
 
 def claims() -> Iterator[Case]:
+    yield from sizes("TIFF")
+    blank = deflate.wrapped(10**8)
     for width, height in ((65535, 65535), (2**32 - 1, 2**32 - 1), (2**31, 64), (12_000, 12_000)):
-        size: Tags = {WIDTH: (LONG, 1, width), HEIGHT: (LONG, 1, height)}
+        size: dict[int, Value] = {WIDTH: width, HEIGHT: height}
         yield Case(f"TIFF that claims {width} × {height}", tiff(size), 413)
-        yield Case(f"TIFF (LZW) that claims {width} × {height}", compressed(b"\x80\x00\x20", 5, size), 413)
-        packed = compressed(deflate.wrapped(10**8), DEFLATE, size)
-        yield Case(f"TIFF (deflate) that claims {width} × {height}", packed, 413)
+        yield Case(f"TIFF (LZW) that claims {width} × {height}", tiff({**size, COMPRESSION: 5}, b"\x80\x00\x20"), 413)
+        yield Case(f"TIFF (deflate) that claims {width} × {height}", deflated(size, blank), 413)
     for width, height in ((0, 0), (0, 64), (64, 0)):
-        size = {WIDTH: (LONG, 1, width), HEIGHT: (LONG, 1, height)}
-        yield Case(f"TIFF that claims {width} × {height}", tiff(size), {400, 422})
+        yield Case(f"TIFF that claims {width} × {height}", tiff({WIDTH: width, HEIGHT: height}), {400, 422})
     for height in (65, 256, 6000):
-        yield Case(
-            f"TIFF of 64 rows that claims {height}", tiff({HEIGHT: (LONG, 1, height), ROWS: (LONG, 1, height)}), 400
-        )
-    yield Case("TIFF (deflate), a gigabyte in a small strip", compressed(deflate.wrapped(10**9)), {200, 400})
+        yield Case(f"TIFF of 64 rows that claims {height}", tiff({HEIGHT: height, ROWS: height}), 400)
+    yield Case("TIFF (deflate), a gigabyte in a small strip", deflated(strip=deflate.wrapped(10**9)), {200, 400})
 
 
 def values() -> Iterator[Case]:
     for number in (np.nan, np.inf, -np.inf):
-        everywhere, once = np.full((64, 64), number, np.float32), HAND.astype(np.float32)
-        once[5, 7] = number
+        everywhere = np.full((64, 64), number, np.float32)
         yield Case(f"TIFF, all {number}", encoded(everywhere, "TIFF"), 422)
-        yield Case(f"TIFF, one {number}", encoded(once, "TIFF"), 422)
-    yield Case("TIFF of the largest floats", encoded(extremes(), "TIFF"), 200)
+        yield Case(f"TIFF, one {number}", encoded(spoiled(np.float32, number), "TIFF"), 422)
+    yield Case("TIFF of the largest floats", encoded(extremes(np.float32), "TIFF"), 200)
     yield Case("TIFF, all the same", encoded(np.full((64, 64), 7, np.float32), "TIFF"), 200)
-
-
-def extremes() -> npt.NDArray[Any]:
-    return np.where(HAND > 100, np.finfo(np.float32).max, np.finfo(np.float32).min).astype(np.float32)

@@ -16,7 +16,7 @@ def main(folder: Path) -> None:
     for name, (data, _) in ENCODINGS.items():
         (folder / "pictures" / name).write_bytes(data)
     phantoms.write_data_set(folder / "data", KINDS, count=60, seed=0)
-    new = bundle.read(train(folder / "data", folder, "--preset", "article") / bundle.CURRENT)
+    new = bundle.read(train(folder / "data", folder) / bundle.CURRENT)
     old = shutil.copytree(new.folder, folder / "old", ignore=shutil.ignore_patterns(COMPILED))
     bundle.seal(old, new.manifest)
 

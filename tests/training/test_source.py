@@ -19,9 +19,8 @@ from training.source import download, extract, open_data
 
 @pytest.fixture(scope="module")
 def archive(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(
-        shutil.make_archive(str(tmp_path_factory.mktemp("archive") / "Phantoms"), "gztar", data.parent, data.name)
-    )
+    path = tmp_path_factory.mktemp("archive") / "Phantoms"
+    return Path(shutil.make_archive(str(path), "gztar", data.parent, data.name))
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -44,6 +43,15 @@ def site(archive: Path) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Between its four attempts pooch sleeps for six seconds in all; not here, and not in the commands started here."""
+    hook = tmp_path_factory.mktemp("hook")
+    (hook / "sitecustomize.py").write_text("import time\ntime.sleep = lambda seconds: None\n")
+    monkeypatch.setenv("PYTHONPATH", str(hook))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+
 def sha256(path: Path) -> str:
     return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -64,13 +72,8 @@ def test_a_damaged_copy_in_the_cache_is_fetched_again(site: str, archive: Path, 
 def test_a_broken_or_missing_download_is_one_sentence_and_leaves_nothing(
     site: str, archive: Path, tmp_path: Path, name: str
 ) -> None:
-    options: list[str | Path] = [
-        "--data",
-        f"{site}/{name}#{sha256(archive)}",
-        "--cache",
-        tmp_path / "cache",
-    ]
-    done = run("training", "split", "--out", tmp_path / "out", *options)
+    places: list[str | Path] = ["--cache", tmp_path / "cache", "--out", tmp_path / "out"]
+    done = run("training", "split", "--data", f"{site}/{name}#{sha256(archive)}", *places)
     assert done.returncode == 2
     assert done.stderr.startswith("error: http://127.0.0.1")
     assert not (tmp_path / "cache" / name).exists()

@@ -2,7 +2,7 @@
 
 import os
 import signal
-import time
+import subprocess
 from pathlib import Path
 
 import keras
@@ -10,28 +10,14 @@ import numpy as np
 import pytest
 
 from app.model import bundle
-from tests.running import run, start
+from tests.conftest import options
+from tests.running import run, start, wait_until
 from training import recipes
 from training.phantoms import write_data_set
 from training.recipes import INPUT_SIDES
 from training.recipes.article import RECIPE
 
 CHARTS = {f"{name}.png" for name in ("curves", "confusion", "recall", "changes", "reliability", "strangeness")}
-
-
-def options(data: Path, base: Path, preset: str = "article") -> list[str | Path]:
-    return [
-        "--preset",
-        preset,
-        "--data",
-        data,
-        "--runs",
-        base / "runs",
-        "--artifacts",
-        base / "artifacts",
-        "--cache",
-        base / "cache",
-    ]
 
 
 def weights(artifacts: Path) -> list[np.ndarray]:
@@ -48,24 +34,15 @@ def test_a_recipe_is_what_its_line_says(name: str) -> None:
 def test_the_article_network_is_the_published_one() -> None:
     model = RECIPE.network(classes=6, steps_per_epoch=1)
     assert model.count_params() == 157_926
-    assert [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")] == [
-        "relu",
-        "linear",
-        "relu",
-        "softmax",
-    ]
+    activations = [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")]
+    assert activations == ["relu", "linear", "relu", "softmax"]
 
 
 def test_a_run_publishes_a_bundle_with_everything_it_promises(artifacts: Path) -> None:
     published = bundle.read(artifacts / "current")
     manifest = published.manifest
-    assert set(manifest.files) >= {
-        bundle.MODEL,
-        bundle.COMPILED,
-        bundle.CARD,
-        "manifest.csv.gz",
-        *(f"charts/{name}" for name in CHARTS),
-    }
+    charts = {f"charts/{name}" for name in CHARTS}
+    assert set(manifest.files) >= {bundle.MODEL, bundle.COMPILED, bundle.CARD, "manifest.csv.gz", *charts}
     assert manifest.training["preset"] == "article"
     assert manifest.training["parameters"] == 157_539  # three classes
     assert manifest.data["split"] == "blocked"
@@ -96,6 +73,10 @@ def epochs_done(runs: Path) -> int:
     return max((int(path.name) for path in runs.glob("*/resume/[0-9]*")), default=0)
 
 
+def await_epoch(process: subprocess.Popen[bytes], runs: Path, number: int) -> None:
+    wait_until(lambda: epochs_done(runs) >= number or process.poll() is not None, seconds=120)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("preset", "drawn", "kills"), [("article", "larger", (1, 3)), ("robust", "data", (2,))], ids=["article", "robust"]
@@ -109,10 +90,8 @@ def test_a_killed_run_ends_where_an_unbroken_one_ends(
     broken = tmp_path / "broken"
     for stop_after in kills:
         process = start("training", *options(pictures, broken, preset), output=tmp_path / "log")
-        deadline = time.monotonic() + 120
-        while epochs_done(broken / "runs") < stop_after and time.monotonic() < deadline and process.poll() is None:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
+        await_epoch(process, broken / "runs", stop_after)
+        process.kill()
         process.wait()
         assert not (broken / "artifacts" / "current").exists()
     done = run("training", *options(pictures, broken, preset))
@@ -123,8 +102,7 @@ def test_a_killed_run_ends_where_an_unbroken_one_ends(
 
 def test_ctrl_c_stops_after_the_epoch_and_says_how_to_resume(larger: Path, tmp_path: Path) -> None:
     process = start("training", *options(larger, tmp_path), output=tmp_path / "log")
-    while epochs_done(tmp_path / "runs") < 1 and process.poll() is None:
-        time.sleep(0.01)
+    await_epoch(process, tmp_path / "runs", 1)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert "same command" in (tmp_path / "log").read_text()
@@ -149,19 +127,8 @@ def test_a_full_disk_is_one_sentence_and_what_was_published_stays(data: Path, ar
         "sys.argv[0] = 'training'; runpy.run_module('training', run_name='__main__')"
     )
     (tmp_path / "limited.py").write_text(script)
-    arguments: list[str | Path] = [
-        "--preset",
-        "article",
-        "--data",
-        data,
-        "--runs",
-        tmp_path / "runs",
-        "--artifacts",
-        artifacts,
-        "--cache",
-        tmp_path / "cache",
-    ]
-    done = run("limited", *arguments, PYTHONPATH=os.pathsep.join([str(tmp_path), str(Path.cwd())]))
+    path = os.pathsep.join([str(tmp_path), str(Path.cwd())])
+    done = run("limited", *options(data, tmp_path), "--artifacts", artifacts, PYTHONPATH=path)
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert sorted(path.name for path in artifacts.iterdir()) == before

@@ -46,7 +46,7 @@ class Metrics:
         stage = self._histogram("stage_duration_seconds", "Parts of a prediction.", SECONDS_BUCKETS, "stage")
         self.stages = {field.name: stage.labels(field.name) for field in fields(Timing)}
         self.rejections = self._counter("rejections", "Requests refused or given up.", "reason")
-        self.predictions = self._counter("predictions", "Pictures judged; none: refused as a stranger.", "label")
+        self.predictions = self._counter("predictions", "Pictures by their label; none: not accepted.", "label")
         self.acceptance = self._counter("acceptance", "Pictures by whether they were accepted.", "accepted")
         self.confidence = self._histogram("confidence", "Highest probability of a picture.", CONFIDENCE_BUCKETS)
         self.queue_depth = self._gauge("queue_depth", "Requests between body and answer.")

@@ -69,10 +69,10 @@ class Batch(BaseModel):
 )
 async def predict(context: RequestContext) -> Response:
     service = service_of(context)
-    judge = {"middle": service.predict, "all": service.predict_frames}.get(context.query_params.get("frames", "middle"))
-    if judge is None:
+    ask = {"middle": service.predict, "all": service.predict_frames}.get(context.query_params.get("frames", "middle"))
+    if ask is None:
         raise errors.Unusable("The parameter frames has a value it cannot have.")
-    found = await judge(await uploads.one_file(context), context)
+    found = await ask(await uploads.one_file(context), context)
     return Response(found.model_dump_json(exclude_unset=True), media_type=JSON)
 
 

@@ -48,7 +48,7 @@ class Scorer:
 
 
 def _flat(prediction: Prediction) -> Row:
-    judged = prediction.model_dump(include={"label", "confidence", "accepted", "ood_score"})
+    fields = prediction.model_dump(include={"label", "confidence", "accepted", "ood_score"})
     probabilities = {f"p_{name}": value for name, value in prediction.probabilities.items()}
     header = {name: getattr(prediction.dicom, name, None) for name in ("modality", "body_part", "agrees")}
-    return judged | probabilities | header | {"error": None}
+    return fields | probabilities | header | {"error": None}

@@ -24,10 +24,10 @@ def inputs(manifest: Manifest) -> list[Described]:
 
 
 def outputs(manifest: Manifest) -> list[Described]:
-    """The last two only of a bundle that can tell strangers."""
-    judged = [_described("probabilities", "FP32", len(manifest.classes)), _described("label", "BYTES")]
-    strange = [_described("ood_score", "FP32", 1), _described("accepted", "BOOL")]
-    return judged if manifest.ood is None else judged + strange
+    """Whether a picture is accepted says only a bundle with a threshold."""
+    always = [_described("probabilities", "FP32", len(manifest.classes)), _described("label", "BYTES")]
+    accepting = [_described("ood_score", "FP32", 1), _described("accepted", "BOOL")]
+    return always if manifest.ood is None else always + accepting
 
 
 def check(tensor: InferInput, manifest: Manifest) -> None:

@@ -1,6 +1,5 @@
 """What a tree of processes uses."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,18 +17,9 @@ def memory(root: int) -> list[tuple[str, float, float]]:
 
 def family(root: int) -> list[int]:
     """`root` and all its descendants."""
-    parents = dict(_parents())
-    found = []
-    for pid in parents:
-        ancestor = pid
-        while ancestor != root and ancestor in parents:
-            ancestor = parents[ancestor]
-        if ancestor == root:
-            found.append(pid)
-    return found
-
-
-def _parents() -> Iterator[tuple[int, int]]:
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    found = [root]
+    for pid in found:
         with suppress(OSError):  # it ended meanwhile
-            yield int(path.parent.name), int(path.read_text().rsplit(")", 1)[1].split()[1])
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                found += map(int, children.read_text().split())
+    return found

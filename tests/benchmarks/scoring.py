@@ -36,12 +36,8 @@ def rates(files: list[Path]) -> None:
             own.append(len(files) / _classify(files)[0])
             bare.append(len(files) / seconds(partial(lambda work, parts: list(pool.map(work, parts)), _bare, shares)))
     rows = [(f"{number:,.0f}", f"{loop:,.0f}", number / loop) for number, loop in zip(own, bare, strict=True)]
-    table(
-        "Pictures a second",
-        ("classify", f"{cores} bare loops", "ratio"),
-        *rows,
-        ("", "median", median(r[2] for r in rows)),
-    )
+    head = "classify", f"{cores} bare loops", "ratio"
+    table("Pictures a second", head, *rows, ("", "median", median(row[2] for row in rows)))
 
 
 def footprints(files: list[Path]) -> None:
@@ -68,11 +64,8 @@ def _classify(files: list[Path]) -> tuple[float, float]:
 
 def _bare(files: list[Path]) -> None:
     for at in range(0, len(files), PICTURES_PER_CALL):
-        stand.judge(
-            np.stack(
-                [to_input(decode(file.read_bytes()), stand.judge.size) for file in files[at : at + PICTURES_PER_CALL]]
-            )
-        )
+        part = files[at : at + PICTURES_PER_CALL]
+        stand.judge(np.stack([to_input(decode(file.read_bytes()), stand.judge.size) for file in part]))
 
 
 if __name__ == "__main__":

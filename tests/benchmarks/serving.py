@@ -34,9 +34,8 @@ def start() -> None:
             load.closed(port(started), partial(same, form(jpeg(64))), 1000, 8)
             used = memory(started.process.pid)
     head = "process", "proportional MiB", "resident MiB"
-    table(
-        f"Two workers ready after {median(times):.1f} s", head, *used, ("a worker", sum(row[1] for row in used) / 2, "")
-    )
+    one = "a worker", sum(row[1] for row in used) / 2, ""
+    table(f"Two workers ready after {median(times):.1f} s", head, *used, one)
 
 
 def connections() -> None:
@@ -67,14 +66,9 @@ def batches() -> None:
     picture, cores, rows = jpeg(64), usable_cores(), []
     with server(cores) as started, ProcessPoolExecutor(cores, get_context("spawn"), own_classifier) as pool:
         for size in (1, 4, 16, 64, 128):
-            count = max(20, 4000 // size)
-            ask = partial(
-                load.closed,
-                port(started),
-                partial(same, form(picture, "files", size)),
-                count,
-                4 * cores * 32 // max(size, 32),
-            )
+            body, count = form(picture, "files", size), max(20, 4000 // size)
+            connections = 4 * cores * 32 // max(size, 32)
+            ask = partial(load.closed, port(started), partial(same, body), count, connections)
             shares = [count // cores] * cores
             bare = partial(lambda *work: list(pool.map(*work)), partial(_bare, picture, size), shares)
             assert {reply.status for reply in ask()} == {200}

@@ -7,18 +7,16 @@ keras.utils.image_dataset_from_directory, and an epoch through it against a bare
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from tests.benchmarks.stand import seconds, table
 from training import datasets
 from training.phantoms import KINDS, write_data_set
 from training.recipes.article import RECIPE
@@ -28,16 +26,10 @@ REPEATS = 5
 DRAWN = 1500  # phantoms of each kind, where no data is given
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = perf_counter()
-    work()
-    return perf_counter() - start
-
-
-def compare(root: Path, cache: Path) -> Table:
-    start = perf_counter()
-    pictures = datasets.load(root, RECIPE.size, cache)
-    decoding = perf_counter() - start
+def compare(root: Path, cache: Path) -> None:
+    decode = partial(datasets.load, root, RECIPE.size, cache)
+    decoding = seconds(decode)
+    pictures = decode()  # from the cache
     count = len(pictures.labels)
     parts = Split(pictures, "listed", seed=0, assigned=np.full(count, "train"))
     (inputs, targets), batches = parts.arrays(parts.rows("train")), RECIPE.batches(parts)
@@ -57,16 +49,13 @@ def compare(root: Path, cache: Path) -> Table:
         for turn in range(REPEATS)
     ]
     ours, theirs, fit, bare = (median([value for value in column if value]) for column in zip(*timings, strict=True))
-    table = Table("measure", "ours", "compared with", "ratio", title=f"{count:,} pictures, medians")
-    table.add_row(
-        "input pipeline, pictures/s",
-        f"{count / ours:,.0f}",
-        f"{count / theirs:,.0f} from directory",
-        f"{theirs / ours:.0f} ×",
+    table(
+        f"{count:,} pictures, medians",
+        ("measure", "ours", "compared with", "ratio"),
+        ("input pipeline, pictures/s", f"{count / ours:,.0f}", f"{count / theirs:,.0f} from directory", theirs / ours),
+        ("an epoch, s", fit, f"{bare:.2f} bare fit", fit / bare),
+        ("decoding everything once, s", decoding, "", ""),
     )
-    table.add_row("an epoch, s", f"{fit:.2f}", f"{bare:.2f} bare fit", f"{fit / bare:.2f} ×")
-    table.add_row("decoding everything once, s", f"{decoding:.1f}", "", "")
-    return table
 
 
 def main() -> None:
@@ -75,7 +64,7 @@ def main() -> None:
         root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(scratch) / "Phantoms"
         if len(sys.argv) == 1:
             write_data_set(root, list(KINDS), DRAWN, seed=0)
-        Console().print(compare(root, Path(scratch) / "cache"))
+        compare(root, Path(scratch) / "cache")
 
 
 if __name__ == "__main__":

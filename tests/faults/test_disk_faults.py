@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -15,21 +16,22 @@ from training import phantoms
 pytestmark = pytest.mark.slow
 
 BUNDLE_KIB = 1600  # a bundle of the tiny data takes a little less; its model 650, and as much compiled
+FULL = "error: The disk: No space left on device."
 
 
-def sentence(stderr: str) -> str:
-    """The last line, which alone is ours: TensorFlow greets before it."""
-    assert "Traceback" not in stderr
-    assert "Exception ignored" not in stderr
-    [said] = [line for line in stderr.splitlines() if line.startswith("error: ")]
-    assert stderr.splitlines()[-1] == said
+def sentence(done: CompletedProcess[str], code: int = 2) -> str:
+    """What a command that failed says in its last line, which alone is ours: TensorFlow greets before it."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    [said] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.stderr.splitlines()[-1] == said
     return said
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Path:
+def archive(tmp_path: Path, hand: bytes) -> Path:
     """300 pictures: their rows take more than 64 KiB, and fewer than 200 as CSV."""
-    hand = phantoms.png(phantoms.draw("Hand", np.random.default_rng(1)))
     folder = tmp_path / "archive"
     folder.mkdir()
     for number in range(300):
@@ -43,7 +45,7 @@ def test_a_disk_that_fills_up_while_publishing_costs_nothing(data: Path, artifac
         shutil.copytree(artifacts, disk.seen(root), symlinks=True, dirs_exist_ok=True)
         disk.leave(root, kib=700)  # enough for the model, too little for what stands beside it
         done = run("training", *options(data, tmp_path), "--seed", "1", within=disk.within)
-        assert (done.returncode, sentence(done.stderr)) == (2, "error: The disk: No space left on device.")
+        assert sentence(done) == FULL
         assert published(disk.seen(root), tmp_path) == (before, {bundle.CURRENT, before, disk.filler})
         disk.leave(root, kib=BUNDLE_KIB)
         done = run("training", *options(data, tmp_path), "--seed", "1", within=disk.within)
@@ -59,7 +61,7 @@ def test_a_disk_that_fills_up_while_training_costs_nothing(data: Path, tmp_path:
         for kib in (60, 3500):  # too little for TensorBoard's log, then for the state after an epoch
             disk.mount(f"mount -o remount,size={kib}k '{runs}'")
             done = run("training", *options(data, tmp_path), within=disk.within)
-            assert (done.returncode, sentence(done.stderr)) == (2, "error: The disk: No space left on device.")
+            assert sentence(done) == FULL
             assert not (tmp_path / "artifacts").exists()
         disk.mount(f"mount -o remount,size=16m '{runs}'")
         done = run("training", *options(data, tmp_path), within=disk.within)
@@ -83,8 +85,7 @@ def test_a_disk_that_fills_up_while_scoring_keeps_the_rows(
     command: list[str | Path] = ["app", "classify", archive, "--bundle", artifacts / "current", "--out", out]
     with tiny_disk(out.parent, kib=64) as disk:
         done = run(*command, within=disk.within)
-        assert done.returncode == 2
-        assert sentence(done.stderr).endswith("No space left on device.")
+        assert sentence(done).endswith("No space left on device.")
         assert [path.name for path in disk.seen(out.parent).iterdir()] == [kept]
         before = disk.seen(out.parent / kept).read_bytes()
         whole = before[: before.rindex(b"\n") + 1]
@@ -104,7 +105,7 @@ def test_a_page_that_does_not_fit_leaves_the_one_before(archive: Path, artifacts
         disk.seen(page).write_text("the one before")
         disk.leave(page.parent, kib=0)
         done = run(*command, "--out", tmp_path / "table.csv", "--report", page, within=disk.within)
-        assert (done.returncode, sentence(done.stderr)) == (2, "error: The disk: No space left on device.")
+        assert sentence(done) == FULL
         assert {path.name for path in disk.seen(page.parent).iterdir()} == {page.name, disk.filler}
         assert disk.seen(page).read_text() == "the one before"
 
@@ -143,11 +144,12 @@ def test_the_service_needs_no_file_system_to_write_to_but_a_temporary_one(
         assert server.stop() == 0
 
 
-def test_without_any_place_for_temporary_files_the_service_says_so(artifacts: Path) -> None:
+def test_without_any_place_for_temporary_files_the_service_says_so(artifacts: Path, tmp_path: Path) -> None:
+    command: list[str | Path] = ["app", "serve", "--bundle", artifacts / "current", "--port", "0"]
+    empty = str(tmp_path / "cache")  # what another test has compiled would do
     with mounts(*READ_ONLY, "mount -t tmpfs -o ro empty /dev/shm") as view:
-        done = run("app", "serve", "--bundle", artifacts / "current", "--port", "0", within=view.within)
-    assert done.returncode == 3
-    assert "cannot be compiled without a writable temporary folder" in sentence(done.stderr)
+        done = run(*command, within=view.within, BODYREGION_CACHE=empty)
+    assert "cannot be compiled without a writable temporary folder" in sentence(done, 3)
 
 
 @pytest.mark.parametrize("place", ["artifacts", "runs", "cache"])
@@ -156,8 +158,7 @@ def test_training_onto_a_read_only_place_is_one_sentence(data: Path, tmp_path: P
     folder.mkdir()
     with mounts(f"mount --bind '{folder}' '{folder}'", f"mount -o remount,bind,ro '{folder}'") as view:
         done = run("training", *options(data, tmp_path), "--seed", "2", within=view.within)
-    assert done.returncode == 2
-    said = sentence(done.stderr)
+    said = sentence(done)
     assert str(folder) in said
     assert said.endswith(": Read-only file system.")
     assert not list(folder.iterdir())
@@ -169,6 +170,5 @@ def test_scoring_onto_a_read_only_place_is_one_sentence(archive: Path, artifacts
         for name in ("table.csv", "table.parquet"):
             out = archive / name
             done = run(*command, "--out", out, within=view.within)
-            assert done.returncode == 2
-            assert sentence(done.stderr).endswith(": Read-only file system.")
+            assert sentence(done).endswith(": Read-only file system.")
             assert not out.exists()

@@ -1,6 +1,5 @@
 """A service under load whose worker is killed, that is told to leave, or that has no descriptors left."""
 
-import http.client
 import os
 import resource
 import select
@@ -11,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,32 +25,25 @@ from tests.running import Server, serving, wait_until
 pytestmark = pytest.mark.slow
 
 
-class Kept:
-    """A connection that is kept, and the worker at its other end."""
+def kept_connection(server: Server) -> HTTPConnection:
+    connection = HTTPConnection(urlsplit(server.address).netloc, timeout=30)
+    connection.connect()
+    return connection
 
-    def __init__(self, server: Server) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(server.address).netloc, timeout=30)
-        self._connection.connect()
-        self.port = self._connection.sock.getsockname()[1]
 
-    def predict(self, picture: bytes) -> int:
-        self._connection.request("POST", "/predict", picture, {"Content-Type": "image/png"})
-        answer = self._connection.getresponse()
+def predict(connection: HTTPConnection, picture: bytes) -> int:
+    connection.request("POST", "/predict", picture, {"Content-Type": "image/png"})
+    with connection.getresponse() as answer:
         answer.read()
         return answer.status
 
-    def close(self) -> None:
-        self._connection.close()
 
-
-def worker_of(port: int, candidates: list[int]) -> int:
-    """The process that holds the other end of the connection from `port`, by the kernel's own tables."""
+def held_by(pid: int, connection: HTTPConnection) -> bool:
+    """Whether that process has the other end, by the kernel's own tables."""
+    port = connection.sock.getsockname()[1]
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     [inode] = [line[9] for line in lines if line[2].endswith(f":{port:04X}")]
-    holds = f"socket:[{inode}]"
-    return next(
-        pid for pid in candidates if any(str(fd.readlink()) == holds for fd in Path(f"/proc/{pid}/fd").iterdir())
-    )
+    return any(str(fd.readlink()) == f"socket:[{inode}]" for fd in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def events(server: Server, name: str) -> int:
@@ -63,11 +56,11 @@ def test_a_worker_killed_under_load_fails_none_of_the_others_requests(
     with serving(artifacts / "current", tmp_path / "log", **TWO) as server:
         wait_until(lambda: len(pids(server)) == 2)
         victim, other = pids(server)
-        kept = [Kept(server) for _ in range(16)]
-        assert {connection.predict(hand) for connection in kept} == {200}
-        safe = [connection for connection in kept if worker_of(connection.port, [victim, other]) == other]
+        kept = [kept_connection(server) for _ in range(16)]
+        assert {predict(connection, hand) for connection in kept} == {200}
+        safe = [connection for connection in kept if held_by(other, connection)]
         assert 0 < len(safe) < 16
-        with under_load([partial(one.predict, hand) for one in safe]) as statuses:
+        with under_load([partial(predict, one, hand) for one in safe]) as statuses:
             wait_until(lambda: len(statuses) > 50)
             os.kill(victim, signal.SIGKILL)
             wait_until(lambda: events(server, "worker died") == 1)
@@ -89,7 +82,7 @@ def under_load(clients: list[Callable[[], int]], pause: float = 0.005) -> Iterat
         while not enough.wait(pause):
             try:
                 found.append(once())
-            except (OSError, http.client.HTTPException, httpx2.HTTPError) as error:
+            except (OSError, HTTPException, httpx2.HTTPError) as error:
                 found.append(error)
                 return
 

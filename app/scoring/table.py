@@ -63,7 +63,7 @@ class Table:
             csv.writer(self._file).writerow(self._columns)
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
             self._sync()
         finally:

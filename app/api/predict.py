@@ -121,5 +121,5 @@ async def thumbnail(context: RequestContext) -> Response:
 
 def _entry(context: RequestContext, index: int, found: Prediction | Exception) -> dict[str, object]:
     if isinstance(found, Exception):
-        return {"index": index, "error": context.problem(found)}
+        return {"index": index, "error": context.problem(errors.refusal(found))}
     return {"index": index} | found.model_dump(exclude_unset=True)

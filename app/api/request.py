@@ -134,12 +134,11 @@ class RequestContext(Request):
         if found.unread and not self._is_short():
             headers |= errors.CLOSE  # the body is not wanted, and too long to read past
         v2 = in_protocol_v2(self.scope["path"])
-        content = InferError(error=found.sentence) if v2 else self.problem(error)
+        content = InferError(error=found.sentence) if v2 else self.problem(found)
         return Response(content.model_dump_json(), found.status, headers, "application/json" if v2 else MEDIA_TYPE)
 
-    def problem(self, error: Exception) -> Problem:
-        """What `error` is to the caller."""
-        return Problem.of(errors.refusal(error), self.route or "/", self.id)
+    def problem(self, refusal: Refusal) -> Problem:
+        return Problem.of(refusal, self.route or "/", self.id)
 
     def _check(self, size: int, more: int, max_bytes: int) -> None:
         if size > max_bytes:

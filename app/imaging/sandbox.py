@@ -21,7 +21,7 @@ from app.imaging import DamagedPicture, Glance, ImageFile, PictureError, SizeLim
 TINY_BYTES, TINY_PIXELS = 16 * 1024, 128 * 128  # decoded in at most 0.3 ms
 LITTLE_PIXELS = 4_000_000  # of a file that is outlined: in at most 50 ms and 40 MB
 
-INHERITED = ("PATH", "LD_LIBRARY_PATH")  # of the environment: a decoder needs no secrets
+INHERITED = ("PATH", "LD_LIBRARY_PATH")  # of the environment: who opens what others sent needs no secrets
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 STOP_SECONDS = 1.0
 POLL_SECONDS = 0.05
@@ -43,6 +43,11 @@ def cost(file: Glance) -> Cost:
     if outline is None or not outline.bounded or (pixels := outline.width * outline.height) > LITTLE_PIXELS:
         return Cost.UNKNOWN
     return Cost.TINY if len(file.data) <= TINY_BYTES and pixels <= TINY_PIXELS else Cost.LITTLE
+
+
+def bare_environment() -> dict[str, str]:
+    """Of a child process that opens what others sent, on one thread."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ} | ONE_THREAD
 
 
 class DecoderPool:
@@ -87,7 +92,7 @@ class DecoderProcess:
                 [sys.executable, "-m", "app.imaging.decoder", *map(str, (theirs.fileno(), *self._limits))],
                 pass_fds=[theirs.fileno()],
                 cwd=Path(__file__).parents[2],
-                env={name: os.environ[name] for name in INHERITED if name in os.environ} | ONE_THREAD,
+                env=bare_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # libraries quote files in their warnings

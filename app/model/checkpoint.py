@@ -14,6 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 from stat import S_IMODE
 
+from app.imaging.sandbox import bare_environment
 from app.model.bundle import COMPILED, MANIFEST, MODEL, Bundle, BundleError
 
 CACHE_FORMAT = 1  # of what is cached: another number when the compiler makes something else of the same checkpoint
@@ -24,9 +25,8 @@ EXIT_REFUSED = 3  # its exit code where it says what is wrong
 BESIDE = "--beside"
 PRIVATE_MODE = 0o700
 DIGEST = sha256().digest_size
-PASSED_VARIABLES = ("PATH", "LD_LIBRARY_PATH")  # of the environment: Keras needs no secrets
 COMPILER_ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""} | dict.fromkeys(
-    ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
+    ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"
 )
 
 
@@ -142,11 +142,11 @@ def _compile(bundle: Bundle, beside: bool) -> bytes:
 
 
 def _run(bundle: Bundle, scratch: str, *options: str) -> subprocess.CompletedProcess[bytes]:
-    passed = {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
+    own = {"TMPDIR": scratch, "KERAS_HOME": scratch}  # where Keras leaves a file of settings
     return subprocess.run(
         [sys.executable, "-m", "app.model.compiler", str(bundle.folder), *options],
         cwd=Path(__file__).parents[2],
-        env=passed | COMPILER_ENVIRONMENT | {"TMPDIR": scratch, "KERAS_HOME": scratch},  # for Keras' file of settings
+        env=bare_environment() | COMPILER_ENVIRONMENT | own,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -6,10 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,31 @@ class Server:
         """SIGTERM, and the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
+
+
+@contextmanager
+def under_load(clients: list[Callable[[], int]], pause: float = 0.005) -> Iterator[list[object]]:
+    """Every client asks again and again in a thread of its own; the statuses, and errors, of all."""
+    found: list[object] = []
+    enough = threading.Event()
+
+    def keep_asking(once: Callable[[], int]) -> None:
+        while not enough.wait(pause):
+            try:
+                found.append(once())
+            except (OSError, HTTPException, httpx2.HTTPError) as error:
+                found.append(error)
+                return
+
+    threads = [threading.Thread(target=keep_asking, args=[once]) for once in clients]
+    for thread in threads:
+        thread.start()
+    try:
+        yield found
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join()
 
 
 @contextmanager

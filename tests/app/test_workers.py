@@ -2,10 +2,9 @@
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 
 from app.model import bundle
 from tests.bundles import another, flip, point
-from tests.running import Server, run, serving, start, wait_until
+from tests.running import Server, run, serving, start, under_load, wait_until
 
 TWO = {"BODYREGION_WORKERS": "2"}
 
@@ -43,23 +42,9 @@ def ask(server: Server, hand: bytes) -> httpx2.Response:
         return client.post("/predict", files={"file": hand})
 
 
-@contextmanager
-def asking(server: Server, hand: bytes) -> Iterator[list[int]]:
+def asking(server: Server, hand: bytes) -> AbstractContextManager[list[object]]:
     """Predictions asked for all the while; their statuses."""
-    statuses: list[int] = []
-    enough = threading.Event()
-
-    def keep_asking() -> None:
-        while not enough.wait(0.005):
-            statuses.append(ask(server, hand).status_code)
-
-    thread = threading.Thread(target=keep_asking)
-    thread.start()
-    try:
-        yield statuses
-    finally:
-        enough.set()
-        thread.join()
+    return under_load([lambda: ask(server, hand).status_code])
 
 
 def test_what_all_workers_did_adds_up(pair: Server, hand: bytes) -> None:

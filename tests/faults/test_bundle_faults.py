@@ -16,12 +16,6 @@ from tests.running import serving, wait_until
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def root(artifacts: Path, tmp_path: Path) -> Path:
-    """A folder of bundles of this test's own."""
-    return Path(shutil.copytree(artifacts, tmp_path / "artifacts", symlinks=True))
-
-
 def test_a_bundle_deleted_under_the_service_costs_no_answer(root: Path, tmp_path: Path, hand: bytes) -> None:
     with serving(root / "current", tmp_path / "log", **TWO) as server:
         wait_until(lambda: len(pids(server)) == 2)

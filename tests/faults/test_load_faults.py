@@ -5,12 +5,9 @@ import resource
 import select
 import signal
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +17,7 @@ import pytest
 from app.api.reload import POLL_SECONDS
 from tests.app.test_workers import TWO, ask, pids
 from tests.hostile.wire import connect
-from tests.running import Server, serving, wait_until
+from tests.running import Server, serving, under_load, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -70,31 +67,6 @@ def test_a_worker_killed_under_load_fails_none_of_the_others_requests(
         assert set(statuses) == {200}
         for connection in kept:
             connection.close()
-
-
-@contextmanager
-def under_load(clients: list[Callable[[], int]], pause: float = 0.005) -> Iterator[list[object]]:
-    """Every client asks again and again in a thread of its own; the statuses, and errors, of all."""
-    found: list[object] = []
-    enough = threading.Event()
-
-    def keep_asking(once: Callable[[], int]) -> None:
-        while not enough.wait(pause):
-            try:
-                found.append(once())
-            except (OSError, HTTPException, httpx2.HTTPError) as error:
-                found.append(error)
-                return
-
-    threads = [threading.Thread(target=keep_asking, args=[once]) for once in clients]
-    for thread in threads:
-        thread.start()
-    try:
-        yield found
-    finally:
-        enough.set()
-        for thread in threads:
-            thread.join()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

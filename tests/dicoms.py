@@ -40,7 +40,7 @@ def dicom(pixels: npt.NDArray[Any], syntax: str = uid.ExplicitVRLittleEndian, **
         **header,
     }
     dataset = item(**{name: value for name, value in elements.items() if value is not None})
-    if "BitsStored" in dataset:
+    if "BitsStored" in dataset and "HighBit" not in header:
         dataset.HighBit = dataset.BitsStored - 1
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = uid.UID(syntax)

@@ -80,7 +80,7 @@ def test_the_narrowest_window_is_a_threshold(function: str) -> None:
     ],
 )
 def test_the_window_is_the_first_that_makes_sense(window: dict[str, Any], seen: tuple[float, float]) -> None:
-    header = decode(dicom(SIGNED, Modality="CT", **window)).header
+    header = decode(dicom(SIGNED, Modality="CT", RescaleSlope=1, RescaleIntercept=0, **window)).header
     assert header is not None
     assert header.window == seen
 

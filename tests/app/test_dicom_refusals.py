@@ -105,7 +105,7 @@ def test_a_small_file_does_not_unpack_to_a_huge_one(data: bytes) -> None:
         pytest.param(
             dicom(**PATIENT, SOPClassUID="9.9.9.9.9", **NO_ROWS).replace(b"9.9.9.9.9", b"MARKER^NN"), id="kind"
         ),
-        pytest.param(dicom(**PATIENT, WindowCenter="99999999").replace(b"99999999", b"MARKER  "), id="number"),
+        pytest.param(dicom(**PATIENT, RescaleSlope="99999999").replace(b"99999999", b"MARKER  "), id="number"),
         pytest.param(dicom(**PATIENT)[:-9], id="cut"),
     ],
 )

@@ -60,7 +60,8 @@ def damaged_frame(syntax: str, name: str, frame: bytes) -> Iterator[Case]:
         yield Case(f"{name}, {kept:.0%} of its frame", frames(syntax, frame[: int(kept * len(frame))]), 400)
     status: Status = {200, 400} if frame is JPEG_2000 else 400  # whose zeros mean that there is no more detail
     yield Case(f"{name}, half zeroed", frames(syntax, zeroed(frame, len(frame) // 8, len(frame) - 2)), status)
-    yield Case(f"{name} without its end", whole[:-8], 400)
+    yield Case(f"{name} without its end", whole[:-8], 200)  # its fragment is whole
+    yield Case(f"{name}, a byte less than its fragment", whole[:-9], 400)
     yield Case(f"{name}, an empty frame", frames(syntax, b""), 400)
     yield Case(f"{name}, no frame", frames(syntax), 400)
     yield Case(f"{name}, junk as its frame", frames(syntax, b"junk" * 500), 400)
@@ -71,7 +72,7 @@ def damaged_frame(syntax: str, name: str, frame: bytes) -> Iterator[Case]:
     other = next(key for key in CODED if key != syntax)
     yield Case(f"{name} that holds {uid.UID(other).keyword}", frames(syntax, CODED[other]), 400)
     plain = uid.ExplicitVRLittleEndian
-    yield Case(f"{name}, said to be plain", frames(plain, frame), 400)
+    yield Case(f"{name}, said to be plain", frames(plain, frame), 400 if frame is RUNS else 200)
 
 
 def run_lengths() -> Iterator[Case]:

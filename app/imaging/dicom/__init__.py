@@ -10,14 +10,14 @@ from io import BytesIO
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.utils import get_expected_length, pixel_array
 from pydicom.uid import UID, RTDoseStorage
 
-from app.imaging.dicom import codecs
+from app.imaging.dicom import codecs, repair
+from app.imaging.dicom.codestream import DEFLATED_FRAMES
 from app.imaging.dicom.display import render
-from app.imaging.dicom.header import describe, of_frame, read_header, tags
+from app.imaging.dicom.frames import PixelElement, read_element, stored_values
+from app.imaging.dicom.header import describe, of_frame, read_header
 from app.imaging.picture import (
     Header,
     ImageFile,
@@ -30,11 +30,9 @@ from app.imaging.picture import (
     check_size,
 )
 
-PIXEL_DATA = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 KINDS_WITHOUT_PICTURE = {RTDoseStorage}  # it has pixels, but they are a dose
 UID_DIGITS = re.compile(r"[0-9.]{1,64}")
 DAMAGED = "DICOM", "damaged, cut short or not what its header says"
-UNDEFINED_LENGTH = 0xFFFFFFFF  # a length that its content tells
 
 # Both would repeat what a header says.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
@@ -57,21 +55,15 @@ class DicomFile(ImageFile):
 
     def frames(self, first: int = 0) -> Iterator[Picture]:
         with as_damage(*DAMAGED):
-            self._fetch()
+            pixels = read_element(self.file, self.dataset, self.header.frames)
             for index in range(first, self.header.frames):
-                yield self._frame(index)
+                yield self._frame(pixels, index)
 
-    def _fetch(self) -> None:
-        if not any(name in self.dataset for name in PIXEL_DATA):
-            implicit, little = self.dataset.original_encoding
-            self.dataset.update(read_dataset(self.file, bool(implicit), bool(little), specific_tags=tags(PIXEL_DATA)))
-            _check_length(self.dataset)
-
-    def _frame(self, index: int) -> Picture:
-        values = pixel_array(self.dataset, index=index)
-        pixels, window = render(values, of_frame(self.dataset, index), self.header.modality)
-        mode = str(self.dataset.PhotometricInterpretation)
-        return Picture(pixels, "DICOM", mode, replace(self.header, window=window))
+    def _frame(self, pixels: PixelElement, index: int) -> Picture:
+        values, dataset = stored_values(self.dataset, pixels, index), of_frame(self.dataset, index)
+        repair.shown(dataset)
+        shown, window = render(values, dataset, self.header.modality)
+        return Picture(shown, "DICOM", str(dataset.PhotometricInterpretation), replace(self.header, window=window))
 
 
 @as_damage(*DAMAGED)
@@ -88,21 +80,13 @@ def open(data: bytes, limits: SizeLimits) -> ImageFile:
     if header.frames > limits.frames:
         raise TooManyPixels(f"The picture has {header.frames:,} frames; at most {limits.frames:,} are read.")
     _check_syntax(dataset.file_meta.TransferSyntaxUID)
+    repair.header(dataset)
     return DicomFile(pixels, dataset, file, header)
 
 
-def _check_length(dataset: Dataset) -> None:
-    """Whether the pixels are all there and, where they are plain, no more than the header says; pydicom looks away."""
-    name = next(name for name in PIXEL_DATA if name in dataset)
-    said = getattr(dataset.get_item(name), "length", UNDEFINED_LENGTH)
-    value = dataset[name].value
-    if said not in {len(value), UNDEFINED_LENGTH}:
-        raise ValueError("shorter than it says")
-    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated and any(value[get_expected_length(dataset) :]):
-        raise ValueError("longer than the header says, and not only padded")
-
-
 def _check_syntax(syntax: UID) -> None:
+    if syntax == DEFLATED_FRAMES:
+        return
     with suppress(NotImplementedError):
         if get_decoder(syntax).is_available:
             return

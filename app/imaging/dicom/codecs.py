@@ -1,6 +1,8 @@
 """Compressed DICOM frames through imagecodecs, as a plug-in of pydicom: permissively licensed where others are not."""
 
 from collections.abc import Callable
+from itertools import pairwise
+from struct import unpack_from
 from typing import Any
 
 import imagecodecs
@@ -11,16 +13,16 @@ from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 from pydicom.pixels.utils import get_j2k_parameters
 
 from app.imaging import jpeg
-from app.imaging.dicom import jpeg2000
+from app.imaging.dicom import codestream, jpeg2000
 
 PLUGIN = "imagecodecs"
+RLE_HEADER_BYTES = 64
 DECODED_TO_RGB = {"YBR_ICT", "YBR_RCT"}  # colour as JPEG 2000 stores it; its decoder gives RGB
-END_OF_IMAGE = b"\xff\xd9"  # of a JPEG
 
 
 def _jpeg(data: bytes, runner: DecodeRunner) -> Any:
     """Colours as they are stored; pydicom knows from the header what they are."""
-    frame = _jpeg_header(data, runner)
+    data, frame = _whole_jpeg(data, runner)
     color = frame.colors == 3
     checked = jpeg.decode(data, "RGB" if color else "L") if frame.depth == 8 else None  # the other one fills up
     if checked is not None and not color:
@@ -30,23 +32,29 @@ def _jpeg(data: bytes, runner: DecodeRunner) -> Any:
 
 
 def _jpeg_ls(data: bytes, runner: DecodeRunner) -> Any:
-    _jpeg_header(data, runner)
-    return imagecodecs.jpegls_decode(data)
+    return imagecodecs.jpegls_decode(_whole_jpeg(data, runner)[0])
 
 
 def _jpeg_2000(data: bytes, runner: DecodeRunner) -> Any:
     _check_size(*jpeg2000.read_size(data), runner)
-    jpeg2000.check_tiles(data)
+    if jpeg2000.check(data):  # colour that was transformed comes back as RGB, whatever a header calls it
+        runner.set_option("photometric_interpretation", "RGB")
     return imagecodecs.jpeg2k_decode(data)
 
 
 def _rle(data: bytes, runner: DecodeRunner) -> Any:
-    """Plane after plane, in one dimension."""
-    dtype = np.dtype(f"<u{runner.bits_allocated // 8}")
-    pixels = np.frombuffer(imagecodecs.dicomrle_decode(data, dtype=dtype), dtype)
-    if pixels.size != runner.rows * runner.columns * runner.samples_per_pixel:
-        raise ValueError("more or fewer pixels than the header says")
-    return pixels
+    """Plane after plane, in one dimension. PS3.5 G: segments of one byte of each value, the most significant first.
+
+    An ultrasound's segments hold a few bytes more than the picture, which other readers drop, too.
+    """
+    count, *starts = unpack_from("<16I", data)
+    pixels, width = runner.rows * runner.columns, runner.bits_allocated // 8
+    if count != width * runner.samples_per_pixel or starts[0] < RLE_HEADER_BYTES:
+        raise ValueError("more or fewer segments than the header says")
+    bounds = pairwise([*starts[:count], len(data)])
+    segments = [imagecodecs.packbits_decode(data[start:end], out=2 * pixels)[:pixels] for start, end in bounds]
+    planes = np.frombuffer(b"".join(segments), np.uint8).reshape(runner.samples_per_pixel, width, pixels)
+    return np.ascontiguousarray(planes[:, ::-1].transpose(0, 2, 1)).view(f"<u{width}").ravel()
 
 
 DECODERS: dict[str, Callable[[bytes, DecodeRunner], Any]] = {
@@ -66,6 +74,8 @@ def is_available(syntax: str) -> bool:
 def decode_frame(data: bytes, runner: DecodeRunner) -> bytearray:
     """The pixels of one frame, in the byte order of this machine. Raises what the codec makes of damage."""
     pixels = DECODERS[runner.transfer_syntax](data, runner)
+    if 8 * pixels.itemsize > runner.bits_allocated:
+        raise ValueError("deeper than the header says")
     runner.set_option("bits_allocated", 8 * pixels.itemsize)
     runner.set_option("planar_configuration", int(pixels.ndim == 1))
     if runner.photometric_interpretation in DECODED_TO_RGB:
@@ -89,13 +99,11 @@ def _j2k_parameters(codestream: bytes) -> dict[str, Any]:
     return get_j2k_parameters(codestream)
 
 
-def _jpeg_header(data: bytes, runner: DecodeRunner) -> jpeg.Jpeg:
-    """Raises ValueError or struct.error where there is none, or the end is missing: decoders fill up or search for it."""
+def _whole_jpeg(data: bytes, runner: DecodeRunner) -> tuple[bytes, jpeg.Jpeg]:
+    """Raises ValueError or struct.error where there is none, or its end is missing."""
     frame = jpeg.read_header(data)
     _check_size(frame.height, frame.width, runner)
-    if not data.rstrip(b"\0\xff").endswith(END_OF_IMAGE):
-        raise ValueError("the frame is cut short")
-    return frame
+    return codestream.whole_jpeg(data), frame
 
 
 def _check_size(rows: int, columns: int, runner: DecodeRunner) -> None:

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.processing import apply_color_lut
 
 from app.imaging.picture import NOT_FINITE, Pixels, UnusablePicture, bands
 
@@ -16,6 +15,7 @@ DEFAULT_WINDOWS = {"CT": (40.0, 400.0)}  # centre and width in Hounsfield units 
 CLIPPED_PERCENT = 0.5  # of the values, left out at either end where there is no window at all
 SAMPLED_PIXELS = 4_000_000  # enough to know those
 LINEAR = "LINEAR"
+HOUNSFIELD = "HU"
 MAX_EXPONENT = 50  # beyond which a sigmoid is black or white
 
 Values = npt.NDArray[Any]
@@ -37,11 +37,12 @@ def _grey(values: Values, dataset: Dataset, window: Window | None) -> Pixels:
         bits = 8 * values.itemsize
     if values.ndim == 3:
         return np.asarray(Image.fromarray(_eight_bits(values / (2.0**bits - 1))).convert("L"))
-    values = apply_modality_lut(values, dataset)
+    values = _modality(values, dataset)
     if not np.isfinite(values).all():
         raise UnusablePicture(NOT_FINITE)
     if window is None:
-        shown = _looked_up(values, dataset.VOILUTSequence[0])
+        table = dataset.VOILUTSequence[0]
+        shown = _looked_up(values, table) / (2.0 ** table.LUTDescriptor[2] - 1)
     else:
         shown = _through(values, window, _function(dataset) if _own_window(dataset) else LINEAR)
     pixels = _eight_bits(shown)
@@ -61,17 +62,22 @@ def _padding(stored: Values, dataset: Dataset) -> npt.NDArray[np.bool_]:
     return (stored >= low) & (stored <= high)
 
 
+def _modality(stored: Values, dataset: Dataset) -> Values:
+    """What the modality measured, by PS3.3 C.11.1."""
+    if "ModalityLUTSequence" in dataset:
+        return _looked_up(stored, dataset.ModalityLUTSequence[0])
+    if "RescaleSlope" in dataset:
+        measured: Values = stored * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
+        return measured
+    return stored
+
+
 def _looked_up(values: Values, table: Dataset) -> Values:
-    """Grey from 0 to 1 by a VOI LUT. (pydicom's own wraps where eight-bit entries are more than 256.)"""
-    count, first, bits = table.LUTDescriptor
-    entries = table.LUTData
-    if isinstance(entries, bytes):
-        entries = np.frombuffer(entries, "<u2" if table.original_encoding[1] is not False else ">u2")
-    if len(entries) != (count or 2**16) or not 1 <= bits <= 16:
-        raise ValueError("a table that is not what it says")
-    index = np.clip(np.rint(values) - first, 0, len(entries) - 1).astype(int)
-    shown: Values = np.asarray(entries)[index] / (2.0**bits - 1)
-    return shown
+    """Entries of a table of words for each value, those beyond either end for what lies beyond."""
+    _, first, bits = table.LUTDescriptor
+    entries = np.frombuffer(table.LUTData, "<u2").astype(np.uint8 if bits <= 8 else np.uint16)
+    found: Values = entries[np.clip(np.rint(values).astype(np.int64) - first, 0, len(entries) - 1)]
+    return found
 
 
 def _function(dataset: Dataset) -> str:
@@ -80,7 +86,7 @@ def _function(dataset: Dataset) -> str:
 
 def _own_window(dataset: Dataset) -> Window | None:
     """The first of the file's windows, if it makes sense."""
-    center, width = (_first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    center, width = dataset.get("WindowCenter"), dataset.get("WindowWidth")
     if center is None or width is None or not isfinite(center + width):
         return None
     if width <= 0 or (width < 1 and _function(dataset) == LINEAR):
@@ -88,19 +94,21 @@ def _own_window(dataset: Dataset) -> Window | None:
     return center, width
 
 
-def _first(value: Any) -> float | None:
-    if isinstance(value, MultiValue):
-        value = value[0] if value else None
-    return None if value in {None, ""} else float(value)
+def _is_in_hounsfield_units(dataset: Dataset) -> bool:
+    """Whether the header says so, for a CT: by a rescale or a table of no other type (PS3.3 C.11.1.1.2)."""
+    table = next(iter(dataset.get("ModalityLUTSequence") or []), None)
+    if table is not None:
+        return bool(table.get("ModalityLUTType") == HOUNSFIELD)
+    return "RescaleSlope" in dataset and (dataset.get("RescaleType") or HOUNSFIELD) == HOUNSFIELD
 
 
 def _default_window(stored: Values, dataset: Dataset, modality: str | None) -> Window:
     """All of what eight bits can hold; soft tissue for a CT; else the values but for a few at either end."""
     stored = stored[:: 1 + stored.size // SAMPLED_PIXELS]  # some rows of a large picture stand for all
-    values, bits = apply_modality_lut(stored, dataset), int(dataset.get("BitsStored") or 0)
+    values, bits = _modality(stored, dataset), int(dataset.get("BitsStored") or 0)
     if values.dtype == np.uint8:
         low, high = 0.0, 2.0**bits - 1 if 0 < bits < 8 else 255.0
-    elif modality in DEFAULT_WINDOWS:
+    elif modality in DEFAULT_WINDOWS and _is_in_hounsfield_units(dataset):
         return DEFAULT_WINDOWS[modality]
     else:
         picture = ~_padding(stored, dataset)

@@ -17,7 +17,7 @@ TAGS = (
     *("SOPClassUID", "Modality", "BodyPartExamined", "AnatomicRegionSequence", "NumberOfFrames", "Rows", "Columns"),
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "PixelRepresentation"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelPaddingValue", "PixelPaddingRangeLimit"),
-    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "VOILUTSequence"),
+    *("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence", "VOILUTSequence"),
     *("WindowCenter", "WindowWidth", "VOILUTFunction"),
     *(f"{color}PaletteColorLookupTable{part}" for color in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")),
     *(f"Segmented{color}PaletteColorLookupTableData" for color in ("Red", "Green", "Blue")),
@@ -40,10 +40,10 @@ def read_header(data: bytes, max_pixels: int) -> tuple[BytesIO, Dataset]:
     read_preamble(file, force=True)
     meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != META_GROUP)
     if meta.get("TransferSyntaxUID") == uid.DeflatedExplicitVRLittleEndian:  # pydicom would unpack it without a limit
-        inflated = _inflated(file.read(), MAX_INFLATED_PER_PIXEL * max_pixels)
-        if inflated[:2] == b"\x02\0" or inflated[128:132] == b"DICM":
+        content = inflated(file.read(), MAX_INFLATED_PER_PIXEL * max_pixels)
+        if content[:2] == b"\x02\0" or content[128:132] == b"DICM":
             raise ValueError("packed more than once")
-        file = BytesIO(inflated)
+        file = BytesIO(content)
     file.seek(0)
     dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags(TAGS))
     if "TransferSyntaxUID" not in dataset.file_meta:
@@ -52,14 +52,15 @@ def read_header(data: bytes, max_pixels: int) -> tuple[BytesIO, Dataset]:
     return file, dataset
 
 
-def _inflated(data: bytes, most: int) -> bytes:
+def inflated(data: bytes, most: int) -> bytes:
+    """What a deflated stream holds. Raises TooMuchWork beyond `most` bytes, ValueError or zlib.error for damage."""
     inflating = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = inflating.decompress(data, most)
+    content = inflating.decompress(data, most)
     if inflating.unconsumed_tail:
         raise TooMuchWork(f"The DICOM file unpacks to more than {most:,} bytes.")
     if not inflating.eof:
         raise ValueError("cut short")
-    return inflated
+    return content
 
 
 def tags(names: Iterable[str]) -> list[int]:

@@ -134,10 +134,12 @@ def opened(data: str, extra: Path | None, cache: Path) -> tuple[Path, list[str]]
     """The data's folder and the classes there will be, once all is known that can be before a picture is decoded."""
     root = source.open_data(data, cache)
     known, *_ = datasets.listing(root, least=2)
-    if extra is None:
-        return root, folders.join(known, [])
-    folders.refuse_wrapped(extra, known)
-    return root, folders.join(known, datasets.listing(extra, least=1)[0])
+    own = folders.classes(extra) if extra else {}
+    folders.refuse_wrapped(own, known)
+    names = folders.join(known, own)
+    if extra:
+        datasets.listing(extra, least=1)
+    return root, names
 
 
 def assign(root: Path, extra: Path | None, size: int, split_by: split.Method, seed: int, cache: Path) -> Split:

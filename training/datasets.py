@@ -24,6 +24,7 @@ from training.folders import NONE, written
 
 NO_CLASS = -1  # the label of extra pictures that are none of the classes
 MAX_UNREADABLE_SHARE = 0.01
+MIN_FILES = 3  # one to train, one to validate and one to test
 FILES_PER_TASK = 64
 
 Indices = npt.NDArray[np.intp]
@@ -99,8 +100,8 @@ def listing(root: Path, least: int) -> tuple[list[str], list[str], Indices]:
     paths, labels = [], []
     for index, (name, folder) in enumerate(classes.items()):
         names = sorted((path.relative_to(root).as_posix() for path in folders.files(folder)), key=_natural)
-        if not names:
-            raise DataError(f"The class folder {name} is empty.")
+        if len(names) < MIN_FILES:
+            raise DataError(f"The class {name} has too few pictures for train, val and test: {len(names)}.")
         paths += names
         labels += [index] * len(names)
     return [*classes], paths, np.array(labels, np.intp)

@@ -67,9 +67,9 @@ def join(known: list[str], extra: Collection[str]) -> list[str]:
     return known + [name for name in added if name != NONE]
 
 
-def refuse_wrapped(extra: Path, known: Collection[str]) -> None:
+def refuse_wrapped(extra: dict[str, Path], known: Collection[str]) -> None:
     """Raises DataError for the user's own classes in one more folder, which would be a class of all of them."""
-    for name, path in classes(extra).items():
+    for name, path in extra.items():
         below = [inside.name for inside in folders(path) if inside.name in (*known, NONE)]
         if below and name not in known:
             raise DataError(f"{path} is no class but holds some ({', '.join(below)}); give --extra {path}.")

@@ -133,9 +133,12 @@ def compile_command(
     """Compile checkpoints into the cache, for a start without Keras or without waiting for it."""
     for path in paths or [ROOT / bundle.CURRENT]:
         opened = checkpoint.compiled(bundle.read(path), cache)
-        if not checkpoint.keeps(cache, opened):
+        if checkpoint.keeps(cache, opened):
+            typer.echo(f"{opened.title} is compiled.")
+        elif checkpoint.has_keras():
             raise settings.SettingsError(f"The cache {cache} is not a writable folder of this user's alone.")
-        typer.echo(f"{opened.title} is compiled.")
+        else:
+            typer.echo(f"{opened.title} carries its compiled form, which serves as it is where Keras is not installed.")
 
 
 @cli.command()

@@ -1,6 +1,7 @@
 """Offline training: python -m training [split | evaluate | robustness]."""
 
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,15 @@ import typer
 from rich.console import Console
 
 from app.model import bundle
-from training import DataError, Interrupted, datasets, dicom_terms, recipes, source, split
+from app.model.manifest import NAME_PATTERN
+from training import DataError, Interrupted, datasets, dicom_terms, folders, recipes, source, split
 from training.datasets import Pictures
+from training.external import read as read_external
 from training.split import Split
 
 WRONG_USE, BAD_BUNDLE, INTERRUPTED = 2, 3, 130
 
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False)
 EPILOG = """
 Exit codes: 0 done, 2 wrong use or data, 3 a bundle cannot be trusted, 130 interrupted (the same command goes on).
 """
@@ -57,10 +60,14 @@ def train(
         return
     if preset not in recipes.INPUT_SIDES:
         raise DataError(f"There is no preset {preset}; there is {', '.join(recipes.INPUT_SIDES)}.")
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise DataError(f"A bundle cannot be called {name!a}: its name is small letters, digits, - and _, at most 200.")
     size = recipes.INPUT_SIDES[preset]
-    parts = assign(data, extra, size, split_by, seed, cache)
+    root, classes = opened(data, extra, cache)
+    headers = dicom_terms.read(dicom, classes)
+    elsewhere = read_external(external, classes, size) if external else None
+    parts = assign(root, extra, size, split_by, seed, cache)
     judged = parts if size >= split.SIDE else replace(parts, pictures=gather(data, extra, cache))
-    headers = dicom_terms.read(dicom, parts.pictures.classes)
     from training import fit, publish, report, run_folder  # here: Keras takes seconds to import
 
     recipe = recipes.load(preset)
@@ -70,7 +77,7 @@ def train(
         final, calibration = recipe.finish(fitted, parts, folder)
         given = source.MEDNIST_CREDIT if data == source.MEDNIST else Path(data).name
         draft = publish.draft(name, credit or given, recipe, parts, calibration, headers, history)
-        published = publish.publish(final, draft, judged, external, history, artifacts, folder)
+        published = publish.publish(final, draft, judged, elsewhere, history, artifacts, folder)
     console.print(f"published {published.title}, now current; the report is in {folder}")
 
 
@@ -123,9 +130,21 @@ def robustness(
     console.print(f"figures and charts are in {out}")
 
 
-def assign(data: str, extra: Path | None, size: int, split_by: split.Method, seed: int, cache: Path) -> Split:
+def opened(data: str, extra: Path | None, cache: Path) -> tuple[Path, list[str]]:
+    """The data's folder and the classes there will be, once all is known that can be before a picture is decoded."""
+    root = source.open_data(data, cache)
+    known, *_ = datasets.listing(root, least=2)
+    own = folders.classes(extra) if extra else {}
+    folders.refuse_wrapped(own, known)
+    names = folders.join(known, own)
+    if extra:
+        datasets.listing(extra, least=1)
+    return root, names
+
+
+def assign(root: Path, extra: Path | None, size: int, split_by: split.Method, seed: int, cache: Path) -> Split:
     """The part each picture plays, after saying what was found; the user's own are split by themselves."""
-    parts = split.make(shown(datasets.load(source.open_data(data, cache), size, cache)), split_by, seed)
+    parts = split.make(shown(datasets.load(root, size, cache)), split_by, seed)
     if not extra:
         return parts
     return split.join(parts, split.make(shown(datasets.load(extra, size, cache, least=1)), split_by, seed))
@@ -133,7 +152,8 @@ def assign(data: str, extra: Path | None, size: int, split_by: split.Method, see
 
 def gather(data: str, extra: Path | None, cache: Path) -> Pictures:
     """The data set, and behind it the user's own pictures where there are some, as large as they are judged."""
-    pictures = datasets.load(source.open_data(data, cache), split.SIDE, cache)
+    root, _ = opened(data, extra, cache)
+    pictures = datasets.load(root, split.SIDE, cache)
     return datasets.join(pictures, datasets.load(extra, split.SIDE, cache, least=1)) if extra else pictures
 
 

@@ -1,6 +1,7 @@
 """Every picture decoded once, on all cores, into one uint8 array, and kept in a cache."""
 
 import hashlib
+import os
 import re
 import zipfile
 from collections import Counter
@@ -18,12 +19,12 @@ from rich.progress import track
 
 import app.imaging
 from app.imaging import PictureError, Pixels, decode, to_input
-from training import DataError
-from training.source import class_folders
+from training import DataError, folders
+from training.folders import NONE, written
 
-NONE = "none"  # the folder of extra pictures that are none of the classes
-NO_CLASS = -1  # their label
+NO_CLASS = -1  # the label of extra pictures that are none of the classes
 MAX_UNREADABLE_SHARE = 0.01
+MIN_FILES = 3  # one to train, one to validate and one to test
 FILES_PER_TASK = 64
 
 Indices = npt.NDArray[np.intp]
@@ -62,13 +63,13 @@ class Pictures:
 
 def load(root: Path, size: int, cache: Path, least: int = 2) -> Pictures:
     """Decode everything under `root`, `least` classes or more, or take it from the cache. Raises DataError."""
-    classes, paths, labels = _listing(root, least)
+    classes, paths, labels = listing(root, least)
     stored = cache / f"{_key(root, paths, size)}.npz"
     arrays = _restore(stored)
     if arrays is None:
         arrays = _decode_all(root, paths, size)
         _store(stored, arrays)
-    unreadable = [f"{paths[i]} ({arrays['errors'][i]})" for i in np.flatnonzero(arrays["errors"] != "")]
+    unreadable = [f"{written(paths[i])} ({arrays['errors'][i]})" for i in np.flatnonzero(arrays["errors"] != "")]
     keep = arrays["errors"] == "" if unreadable else slice(None)  # which copies nothing
     _check(classes, labels, labels[keep], unreadable)
     chosen = {name: arrays[name][keep] for name in ("inputs", "hashes", "kinds")}
@@ -77,8 +78,7 @@ def load(root: Path, size: int, cache: Path, least: int = 2) -> Pictures:
 
 def join(main: Pictures, extra: Pictures) -> Pictures:
     """Both, `extra` behind `main`: its classes are found by name or added, and its folder "none" holds strangers."""
-    added = [name for name in extra.classes if name not in (*main.classes, NONE)]
-    classes = main.classes + added
+    classes = folders.join(main.classes, extra.classes)
     places = np.array([NO_CLASS if name == NONE else classes.index(name) for name in extra.classes], np.intp)
     return Pictures(
         root=main.root,
@@ -92,19 +92,19 @@ def join(main: Pictures, extra: Pictures) -> Pictures:
     )
 
 
-def _listing(root: Path, least: int) -> tuple[list[str], list[str], Indices]:
-    folders = class_folders(root)
-    if len(folders) < least:
-        raise DataError(f"{root} needs at least {least} class folders; it has {len(folders)}.")
+def listing(root: Path, least: int) -> tuple[list[str], list[str], Indices]:
+    """The classes under `root`, every file and its class, before any is opened. Raises DataError."""
+    classes = folders.classes(root)
+    if len(classes) < least:
+        raise DataError(f"{root} needs at least {least} class folders; it has {len(classes)}.")
     paths, labels = [], []
-    for index, folder in enumerate(folders):
-        files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-        names = sorted((path.relative_to(root).as_posix() for path in files), key=_natural)
-        if not names:
-            raise DataError(f"The class folder {folder.name} is empty.")
+    for index, (name, folder) in enumerate(classes.items()):
+        names = sorted((path.relative_to(root).as_posix() for path in folders.files(folder)), key=_natural)
+        if len(names) < MIN_FILES:
+            raise DataError(f"The class {name} has too few pictures for train, val and test: {len(names)}.")
         paths += names
         labels += [index] * len(names)
-    return [folder.name for folder in folders], paths, np.array(labels, np.intp)
+    return [*classes], paths, np.array(labels, np.intp)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
@@ -139,12 +139,12 @@ def _decode_one(root: Path, size: int, path: str) -> tuple[Pixels, str, str, str
 
 def _key(root: Path, paths: list[str], size: int) -> str:
     """Names the listing, its files' sizes and times, and the decoder's own source: any change decodes again."""
-    key = hashlib.sha256(f"{root.resolve()} {size}".encode())
+    key = hashlib.sha256(os.fsencode(f"{root.resolve()} {size}"))
     for source in sorted(Path(app.imaging.__path__[0]).rglob("*.py")):
         key.update(source.read_bytes())
     for path in paths:
         status = (root / path).stat()
-        key.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+        key.update(os.fsencode(f"{path} {status.st_size} {status.st_mtime_ns}\n"))
     return key.hexdigest()[:32]
 
 

@@ -7,6 +7,7 @@
 """
 
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging import PictureError, Pixels, decode, to_input
-from training import DataError
-from training.datasets import Indices
+from training import DataError, folders
+from training.datasets import NO_CLASS, Indices
 
 GROUPS = ("in", "off_protocol", "out")
 
@@ -33,18 +34,25 @@ class External:
 
 def read(folder: Path, classes: list[str], size: int) -> External:
     """Every picture below `folder`. Raises DataError where one cannot be read or a class is unknown."""
-    files = sorted(path for group in GROUPS for path in (folder / group).glob("*/*") if path.is_file())
-    if not files:
+    found = [*_pictures(folder)]
+    if not found:
         raise DataError(f"{folder} has no pictures under {', '.join(GROUPS)}.")
+    groups, kinds, files = zip(*found, strict=True)
     sources = _sources(folder / "provenance.csv")
-    names = [path.relative_to(folder).as_posix() for path in files]
     return External(
+        labels=np.array([_label(*place, classes) for place in zip(groups, kinds, strict=True)], np.intp),
         inputs=np.stack([_input(path, size) for path in files]),
-        groups=np.array([name.split("/")[0] for name in names]),
-        kinds=np.array([name.split("/")[1] for name in names]),
-        labels=np.array([_label(name, classes) for name in names], np.intp),
-        sources=np.array([sources.get(name, "unknown") for name in names]),
+        groups=np.array(groups),
+        kinds=np.array(kinds),
+        sources=np.array([sources.get(path.relative_to(folder).as_posix(), "unknown") for path in files]),
     )
+
+
+def _pictures(folder: Path) -> Iterator[tuple[str, str, Path]]:
+    """Group, kind and path of each."""
+    for group in GROUPS:
+        for kind in folders.folders(folder / group) if (folder / group).is_dir() else ():
+            yield from ((group, folders.class_name(kind), path) for path in sorted(folders.files(kind)))
 
 
 def _input(path: Path, size: int) -> Pixels:
@@ -54,18 +62,20 @@ def _input(path: Path, size: int) -> Pixels:
         raise DataError(f"{path}: {error}") from error
 
 
-def _label(name: str, classes: list[str]) -> int:
-    group, kind = name.split("/")[:2]
+def _label(group: str, kind: str, classes: list[str]) -> int:
     if group == "out":
-        return -1
-    label = kind.split("_")[0] if group == "off_protocol" else kind
-    if label not in classes:
-        raise DataError(f"{group}/{kind} is none of the bundle's classes.")
-    return classes.index(label)
+        return NO_CLASS
+    meant = [name for name in classes if kind == name or (group == "off_protocol" and kind.startswith(f"{name}_"))]
+    if not meant:
+        raise DataError(f"{group}/{kind} is none of the bundle's classes, which are {', '.join(classes)}.")
+    return classes.index(max(meant, key=len))  # of chest and chest_ct, the longer
 
 
 def _sources(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
-    with path.open(newline="") as file:
-        return {row["file"]: row["source"].split("@")[0] for row in csv.DictReader(file)}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel begins with a byte order mark
+            return {row["file"]: row["source"].split("@")[0] for row in csv.DictReader(file)}
+    except (KeyError, AttributeError, ValueError) as error:
+        raise DataError(f"{path} has no columns file and source, with commas between, in UTF-8.") from error

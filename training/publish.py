@@ -19,7 +19,7 @@ from app.model.manifest import Input, Manifest, Ood, Terms
 from training import card, phantoms, report
 from training.calibrate import Calibration
 from training.evaluate import evaluate
-from training.external import read as read_external
+from training.external import External
 from training.fit import History
 from training.recipes.recipe import Recipe
 from training.split import Split
@@ -64,23 +64,27 @@ def draft(
 
 
 def publish(
-    model: keras.Model, draft: Manifest, split: Split, external: Path | None, history: History, root: Path, run: Path
+    model: keras.Model,
+    draft: Manifest,
+    split: Split,
+    external: External | None,
+    history: History,
+    root: Path,
+    run: Path,
 ) -> Bundle:
     """Publish `model` under `root`; figures and charts are computed from the staged bundle, not from `model`.
 
-    The split's pictures are at least as large as the model's input; `external` is a folder as training.external reads.
+    The split's pictures are at least as large as the model's input, and the external ones as large.
     """
     with bundle.staging(root) as folder:
         (folder / LISTING).write_bytes(gzip.compress(split.listing().encode(), mtime=0))
         staged = _stage(model, draft, folder)
-        classes = staged.manifest.classes
-        elsewhere = read_external(external, classes, draft.input.size) if external else None
         (folder / COMPILED).write_bytes(staged.compiled)  # for places without Keras
-        found = evaluate(Classifier(staged), split, elsewhere)
-        report.charts(found, elsewhere, classes, folder / CHARTS)
+        found = evaluate(Classifier(staged), split, external)
+        report.charts(found, external, staged.manifest.classes, folder / CHARTS)
         report.curves(history, folder / CHARTS)
         copytree(folder / CHARTS, run / CHARTS, dirs_exist_ok=True)
-        report.mistakes(found, split, elsewhere, run)
+        report.mistakes(found, split, external, run)
         final = staged.manifest.model_copy(update={"metrics": found.metrics})
         (folder / CARD).write_text(card.write(final))
         sealed = bundle.seal(folder, final)

@@ -13,13 +13,15 @@ from matplotlib.figure import Figure
 from app.imaging import Pixels
 from app.model.manifest import Metric
 from training.corruptions import CORRUPTIONS
-from training.datasets import NONE, Indices
+from training.datasets import Indices
 from training.evaluate import Evaluation, Metrics, Scores
 from training.external import External
 from training.fit import History
+from training.folders import NONE
 from training.intervals import CONFIDENCE_BINS
 from training.split import Split
 
+mpl.rcParams["text.parse_math"] = False  # a class or a folder may have two dollar signs in its name
 MONTAGE_COLUMNS, MAX_MISTAKES = 6, 48
 
 

@@ -1,9 +1,11 @@
 """Where the pictures come from: a folder with a sub-folder a class, an archive of one, or the public release."""
 
+import gzip
 import hashlib
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import pooch
@@ -11,6 +13,7 @@ import requests
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from training import DataError
+from training.folders import folders
 
 MEDNIST = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/MedNIST.tar.gz"
@@ -96,22 +99,21 @@ def _unpack(archive: Path, target: Path) -> None:
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
-                opened.extractall(target)  # drops absolute paths and .. itself
+                for member in opened.infolist():
+                    member.filename = member.filename.replace("\\", "/")  # PowerShell 5 against APPNOTE 4.4.17
+                    opened.extract(member, target)  # drops absolute paths and .. itself
         else:
             with tarfile.open(archive) as tar:
                 tar.extractall(target, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(f"{archive} is not a sound archive.") from error
+    except RuntimeError as error:  # zipfile's, for a password and for methods such as Deflate64
+        raise DataError(f"{archive} is encrypted or compressed in a way that is not read here; unpack it.") from error
 
 
 def _class_root(folder: Path) -> Path:
     """`folder`, or the one folder inside it that holds the class folders."""
-    inside = class_folders(folder)
-    if len(inside) == 1 and class_folders(inside[0]):
+    inside = folders(folder)
+    if len(inside) == 1 and folders(inside[0]):
         return _class_root(inside[0])
     return folder
-
-
-def class_folders(folder: Path) -> list[Path]:
-    hidden = (".", "__MACOSX")
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(hidden))

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from app.imaging import Pixels
 from training import DataError, datasets
-from training.datasets import NO_CLASS, NONE, Indices, Pictures
+from training.datasets import NO_CLASS, Indices, Pictures
+from training.folders import NONE, written
 
 SPLITS = ("train", "val", "test")
 SPLIT_SHARES = (0.8, 0.1, 0.1)
@@ -54,7 +55,7 @@ class Split:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("path", "class", "split", "sha256"))
         names = np.array([*self.pictures.classes, NONE])[self.pictures.labels]  # NO_CLASS is the last
-        writer.writerows(zip(self.pictures.paths, names, self.assigned, self.pictures.hashes, strict=True))
+        writer.writerows(zip(_names(self.pictures), names, self.assigned, self.pictures.hashes, strict=True))
         return text.getvalue()
 
 
@@ -81,13 +82,17 @@ def join(main: Split, extra: Split) -> Split:
 def restore(pictures: Pictures, listing: str) -> Split:
     """The split another run wrote down with `listing`. Raises DataError where a picture is missing or differs."""
     listed = {row["path"]: (row["sha256"], row["split"]) for row in csv.DictReader(io.StringIO(listing))}
-    found = dict(zip(pictures.paths.tolist(), pictures.hashes.tolist(), strict=True))
+    found = dict(zip(_names(pictures), pictures.hashes.tolist(), strict=True))
     if lost := [path for path, (digest, _) in listed.items() if found.get(path) != digest]:
         raise DataError(
             f"{len(lost):,} of the bundle's {len(listed):,} pictures are missing or differ, such as {lost[0]}."
         )
-    assigned = np.array([listed.get(path, ("", ""))[1] for path in pictures.paths.tolist()])
+    assigned = np.array([listed.get(path, ("", ""))[1] for path in _names(pictures)])
     return Split(pictures, "listed", 0, assigned)
+
+
+def _names(pictures: Pictures) -> list[str]:
+    return [written(path) for path in pictures.paths.tolist()]
 
 
 def _assign_class(count: int, method: Method, rng: np.random.Generator) -> Assignment:

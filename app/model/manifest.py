@@ -15,6 +15,7 @@ def _inside(name: str) -> str:
     return name
 
 
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,199}$"  # with the version behind it a folder's, which may have 255 bytes
 FileName = Annotated[str, AfterValidator(_inside)]
 
 
@@ -66,7 +67,7 @@ class Manifest(_Part):
     """bundle.json."""
 
     format: Literal[1] = 1
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    name: str = Field(pattern=NAME_PATTERN)
     version: str = ""
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
     classes: list[str] = Field(min_length=2)

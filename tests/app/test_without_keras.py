@@ -72,6 +72,9 @@ def test_without_keras_a_bundle_is_sound_by_what_it_carries(root: Path, no_keras
     checked = run("app", "check", root / "current", **no_keras)
     assert checked.returncode == 0
     assert "Keras is not installed here" in checked.stdout
+    done = run("app", "compile", root / "current", **no_keras)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "carries its compiled form" in done.stdout
 
 
 def test_without_keras_a_bundle_that_carries_nothing_leaves_the_one_that_does_serving(

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.hostile.wire import GET, assert_refused, exchange, last, statuses
@@ -134,3 +135,57 @@ def test_curl_is_answered_whatever_it_offers(committed: Server, hand: bytes, tmp
     done = subprocess.run(told, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith('{"label":"Hand"')
+
+
+READ = [
+    *(
+        "/",
+        "/docs",
+        "/openapi.json",
+        "/web/page.js",
+        "/web/swagger-ui.css",
+        "/web/examples",
+        "/nowhere",
+        "/web/none.js",
+    ),
+    *("/health", "/livez", "/readyz", "/model", "/metrics"),
+    *("/v2", "/v2/", "/v2/health/live", "/v2/health/ready", "/v2/models/mednist", "/v2/models/mednist/ready"),
+    *("/v2/models/none", "/v2/models/mednist/versions/none/ready"),
+]
+VARYING = {"/health", "/readyz", "/metrics"}  # in length, by the time and by what was asked
+
+
+@pytest.mark.parametrize("path", READ)
+def test_wherever_get_answers_head_says_the_same_without_a_body(
+    committed: Server, asking: httpx2.Client, path: str
+) -> None:
+    whole, head = asking.get(path), asking.head(path)
+    assert head.status_code == whole.status_code
+    assert [*head.headers] == [*whole.headers]
+    same = {*whole.headers} - {"date", "x-request-id", "content-length" if path in VARYING else ""}
+    assert {name: head.headers[name] for name in same} == {name: whole.headers[name] for name in same}
+    raw = exchange(committed, b"HEAD %b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n" % path.encode())
+    assert raw.endswith(b"\r\n\r\n")
+    assert raw.count(b"\r\n\r\n") == 1
+
+
+def test_an_example_picture_and_what_a_browser_has_answer_head_too(asking: httpx2.Client) -> None:
+    example = f"/web/examples/{asking.get('/web/examples').json()[0]}"
+    assert int(asking.head(example).headers["content-length"]) == len(asking.get(example).content)
+    kept = {"If-None-Match": asking.head("/").headers["etag"]}
+    assert asking.head("/", headers=kept).status_code == 304
+
+
+def test_head_is_allowed_where_get_is_and_nowhere_else(asking: httpx2.Client) -> None:
+    for path in ("/predict", "/predict/batch", "/explain", "/thumbnail", "/v2/models/mednist/infer"):
+        refused = asking.head(path)
+        assert (refused.status_code, refused.headers["allow"], refused.content) == (405, "POST", b"")
+    for path in ("/health", "/", "/v2"):
+        assert {*asking.post(path).headers["allow"].split(", ")} == {"GET", "HEAD"}
+    document = asking.get("/openapi.json").json()
+    assert [path for path, methods in document["paths"].items() if "head" in methods] == []
+
+
+def test_head_is_counted_as_such(asking: httpx2.Client) -> None:
+    asking.head("/livez")
+    assert 'bodyregion_http_requests_total{method="HEAD",route="/livez",status="200"}' in asking.get("/metrics").text

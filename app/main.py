@@ -60,6 +60,10 @@ def create_app(settings: Settings, opened: Bundle) -> FastAPI:
     for part in (predict, v2, health, metrics, page):
         app.router.routes.extend(part.router.routes)  # included, they would be looked for twice for every request
     openapi.install(app, InferRequest)
+    for part in (v2, health, metrics, page):
+        for route in part.router.routes:
+            if "GET" in route.methods:
+                route.methods.add("HEAD")  # RFC 9110 9.1; only now, or the document would have each twice
     app.add_middleware(Admission, routes=JUDGING, capacity=capacity)
     security.install(app, settings.api_keys, settings.cors_origins)
     # Outermost, so that refusals are counted too.

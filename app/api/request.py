@@ -87,7 +87,8 @@ class RequestContext(Request):
         """The whole body, and a place with it: refused unread when it declares too much, cut off when it sends too much
         or too slowly. Raises TooLarge, Busy, Encoded or Malformed.
         """
-        if self.headers.get("content-encoding", "identity") != "identity":
+        codings = ",".join(self.headers.getlist("content-encoding")).lower().split(",")
+        if {*map(str.strip, codings)} - {"", "identity"}:
             raise errors.Encoded("The body is encoded; send the picture's own bytes.")
         declared = self.headers.get("content-length", "0")
         if not declared.isascii() or not declared.isdecimal():

@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
+from itertools import product, starmap
 
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from app.api.openapi import problems, protocol_errors
 from app.api.request import CURRENT, in_protocol_v2
 
 HEADER = "X-API-Key"
+SCHEMES = {"ApiKey": {"type": "apiKey", "in": "header", "name": HEADER}, "Bearer": {"type": "http", "scheme": "bearer"}}
 PAGE, DOCS, ASSETS = "/", "/docs", "/web/"  # for people, and what both pages are made of
 OPEN_PATHS = {PAGE, "/health", "/livez", "/readyz", DOCS, "/openapi.json"}  # the probes too, and what /docs reads
 OPEN_PREFIXES = (ASSETS, "/v2/health/")
@@ -54,14 +56,17 @@ def install(app: FastAPI, keys: Sequence[SecretStr], origins: Sequence[str]) -> 
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=[HEADER, "Content-Type"],
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=[HEADER, "Authorization", "Content-Type"],
             expose_headers=["X-Request-ID", "X-Model-Version", "Server-Timing"],
         )
 
 
 class ApiKeys:
-    """ASGI middleware: refuses a request without one of `keys` before anything of it is read."""
+    """ASGI middleware: refuses a request without one of `keys` before anything of it is read.
+
+    A right one is enough whatever stands beside it: a proxy may have an Authorization of its own.
+    """
 
     def __init__(self, app: ASGIApp, keys: Sequence[SecretStr]) -> None:
         self.app = app
@@ -74,8 +79,11 @@ class ApiKeys:
         await CURRENT.get().refuse(KeyNeeded())(scope, receive, send)
 
     def _knows(self, scope: Scope) -> bool:
-        given = sha256(dict(scope["headers"]).get(HEADER.lower().encode(), b"")).digest()
-        return sum(hmac.compare_digest(given, digest) for digest in self._digests) > 0  # all, so time tells nothing
+        headers = dict(scope["headers"])
+        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+        keys = headers.get(HEADER.lower().encode(), b""), token.strip() if scheme.lower() == b"bearer" else b""
+        given = [sha256(key).digest() for key in keys]
+        return sum(starmap(hmac.compare_digest, product(given, self._digests))) > 0  # all, so time tells nothing
 
 
 def is_open(path: str) -> bool:
@@ -86,9 +94,9 @@ def is_open(path: str) -> bool:
 def _document(app: FastAPI) -> None:
     """Say in the OpenAPI document which routes need a key."""
     schema = app.openapi()
-    schema["components"]["securitySchemes"] = {"ApiKey": {"type": "apiKey", "in": "header", "name": HEADER}}
+    schema["components"]["securitySchemes"] = SCHEMES
     for path, operations in schema["paths"].items():
         for operation in () if is_open(path) else operations.values():
-            operation["security"] = [{"ApiKey": []}]
+            operation["security"] = [{scheme: []} for scheme in SCHEMES]  # either
             refused = protocol_errors(401) if in_protocol_v2(path) else problems(401)
             operation["responses"]["401"] = refused[401]

@@ -57,7 +57,11 @@ def _files(body: bytes, boundary: bytes, field: bytes, max_files: int) -> list[b
     """The contents of every part called `field`, in order. Raises Malformed or TooLarge."""
     if not boundary:
         raise Malformed("The multipart body names no boundary.")
-    chosen = [part for part in _parse(body, boundary, max_files) if _field(part) == field]
+    start = body.find(b"--" + boundary)
+    if start < 0 or body[max(start - 1, 0) : start] not in (b"", b"\n"):
+        raise Malformed("The multipart body has no line with its boundary.")
+    parts = _parse(body[start:], boundary, max_files)  # what comes before is a preamble, RFC 2046 5.1.1
+    chosen = [part for part in parts if _field(part) == field]
     return [b"".join(data for kind, data in part if kind == DATA) for part in chosen]
 
 
@@ -76,6 +80,9 @@ def _parse(body: bytes, boundary: bytes, max_files: int) -> list[Part]:
     kinds = BEGIN, NAME, VALUE, DATA
     try:
         parser = MultipartParser(boundary, {f"on_{kind}": partial(note, kind) for kind in kinds})  # type: ignore[arg-type]
+        if body[len(boundary) + 2 : len(boundary) + 3] in (b" ", b"\t"):  # legal, but let pass behind another part only
+            parser.state = MultipartState.PART_DATA
+            parser.write(b"\r\n")
         parser.write(body)
     except FormParserError as error:
         raise Malformed("The multipart body is malformed.") from error

@@ -48,6 +48,7 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._read = len(data)
         self._received += self._read
+        again = b""
         try:
             self.parser.feed_data(data)
             framing = self._received - self._body
@@ -55,13 +56,17 @@ class Protocol(HttpToolsProtocol):
                 self._limit_head(framing)
             elif framing > MAX_FRAMING_BYTES + self._body // FRAMING_SHARE:
                 raise Malformed("The body comes in more and smaller pieces than are taken.")
-        except httptools.HttpParserUpgrade:
-            return  # to another protocol: answered in this one, then closed, and what follows is not read
+        except httptools.HttpParserUpgrade as offer:  # at the end of its head: llhttp would leave out the body
+            again = self._head_without_offer() + data[offer.args[0] :]
         except (httptools.HttpParserError, ApiError) as error:
             ours = error if isinstance(error, ApiError) else error.__context__  # raised below `feed_data`
             self._refuse(ours if isinstance(ours, ApiError) else Malformed("The request is not sound HTTP."))
             return
-        if self._due is None and (self.cycle is None or self.cycle.response_complete):
+        if again:
+            self.parser = httptools.HttpRequestParser(self)  # the old one is closed where this request is the last
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+            self.data_received(again)
+        elif self._due is None and (self.cycle is None or self.cycle.response_complete):
             self._expect(HEAD_SECONDS)
 
     def on_message_begin(self) -> None:
@@ -69,33 +74,35 @@ class Protocol(HttpToolsProtocol):
         self._in_head, self._received, self._body = True, 0, 0
 
     def on_headers_complete(self) -> None:
-        """Refuse what llhttp lets pass: other versions, two hosts, a body that an upgrade would make it skip."""
+        """Refuse what llhttp lets pass: tunnels, other versions, two hosts."""
+        names = [name for name, _ in self.headers]
+        if self.parser.should_upgrade():
+            if b"upgrade" in names:
+                return  # `data_received` reads the head again, without the offer
+            raise Malformed("There are no tunnels here.")
         if self._received or self._read > MAX_HEAD_BYTES:
             self._limit_head(len(self.url) + sum(len(name) + len(value) for name, value in self.headers))
         if len(self.pipeline) == MAX_PIPELINED:
             raise Malformed("More requests wait on this connection than may wait.")
-        version, names = self.parser.get_http_version(), [name for name, _ in self.headers]
+        version = self.parser.get_http_version()
         if version not in {"1.0", "1.1"}:
             raise Malformed("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
         if version == "1.1" and names.count(b"host") != 1:
             raise Malformed("The request does not have exactly one Host.")
-        upgrade = self.parser.should_upgrade()
-        if upgrade and (b"content-length" in names or b"transfer-encoding" in names):
-            raise Malformed("A request with a body asks for another protocol; only HTTP/1.1 is spoken here.")
         self._in_head = False
         if self._due is not None:
             self._arrived()
         super().on_headers_complete()
         if not self.pipeline:
             self._answering = self.cycle
-        if upgrade:
-            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._in_head:
+            return  # its head is read again
         super().on_message_complete()
         if self.cycle.response_complete:
             self.cycle.more_body = False
@@ -142,6 +149,15 @@ class Protocol(HttpToolsProtocol):
             self._refuse(TooSlow("The head of the request did not arrive in time."))
         else:
             self.transport.abort()
+
+    def _head_without_offer(self) -> bytes:
+        """The head just read, as if its client had not offered another protocol, which RFC 9110 7.8 lets a server ignore.
+
+        Java's HttpClient and curl put `Upgrade: h2c` on every plain request, in case we speak HTTP/2.
+        """
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        kept = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(kept))
 
     def _limit_head(self, size: int) -> None:
         if size > MAX_HEAD_BYTES:

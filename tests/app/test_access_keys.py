@@ -26,9 +26,11 @@ GUARDED = ["/model", "/metrics", "/predict", "/no/such/route"]
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_each_key_opens_the_service(stranger: httpx2.Client, hand: bytes, key: str) -> None:
-    assert stranger.post("/predict", files={"file": hand}, headers={"X-API-Key": key}).status_code == 200
-    assert stranger.get("/model", headers={"X-API-Key": key}).status_code == 200
+@pytest.mark.parametrize(("header", "before"), [("X-API-Key", ""), ("Authorization", "Bearer ")])
+def test_each_key_opens_the_service(stranger: httpx2.Client, hand: bytes, key: str, header: str, before: str) -> None:
+    given = {header: before + key}
+    assert stranger.post("/predict", files={"file": hand}, headers=given).status_code == 200
+    assert stranger.get("/model", headers=given).status_code == 200
 
 
 @pytest.mark.parametrize("route", GUARDED)
@@ -36,8 +38,9 @@ def test_each_key_opens_the_service(stranger: httpx2.Client, hand: bytes, key: s
 def test_a_missing_or_wrong_key_is_a_401_that_says_how(stranger: httpx2.Client, route: str, key: str | None) -> None:
     refused = stranger.post(route, content=b"x", headers={} if key is None else {"X-API-Key": key})
     assert_problem(refused, 401)
-    assert refused.headers["www-authenticate"] == "ApiKey"
+    assert refused.headers["www-authenticate"] == 'Bearer realm="bodyregion", ApiKey'
     assert "X-API-Key" in refused.json()["detail"]
+    assert "Authorization: Bearer" in refused.json()["detail"]
 
 
 def test_a_missing_key_is_a_401_of_the_protocol_too(stranger: httpx2.Client) -> None:
@@ -72,10 +75,11 @@ def test_refusals_are_counted_and_logged_as_what_they_are(guarded: Server, stran
 
 def test_the_documentation_says_which_routes_need_a_key(stranger: httpx2.Client, client: httpx2.Client) -> None:
     document = stranger.get("/openapi.json").json()
-    told = document["components"]["securitySchemes"]["ApiKey"]
-    assert told == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    told = document["components"]["securitySchemes"]
+    assert told["ApiKey"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    assert told["Bearer"] == {"type": "http", "scheme": "bearer"}
     predict, health = document["paths"]["/predict"]["post"], document["paths"]["/health"]["get"]
-    assert predict["security"] == [{"ApiKey": []}]
+    assert predict["security"] == [{"ApiKey": []}, {"Bearer": []}]
     assert "401" in predict["responses"]
     assert "security" not in health
     assert "401" not in health["responses"]

@@ -14,6 +14,7 @@ NEW = {
         "_arrived",
         "_relax",
         "_overdue",
+        "_head_without_offer",
         "_limit_head",
         "_refuse",
         "_abandon",

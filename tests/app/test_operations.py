@@ -110,6 +110,7 @@ def test_sigterm_turns_unready_finishes_what_runs_and_exits_0(artifacts: Path, t
             assert client.get("/health").status_code == 503
             assert client.get("/health").json()["status"] == "draining"
             assert client.get("/readyz").headers["retry-after"]
+            assert [client.head(path).status_code for path in ("/health", "/readyz", "/v2/health/ready")] == [503] * 3
             assert_error(client.get("/v2/health/ready"), 503)
             for path in ("/livez", "/v2/health/live"):
                 assert client.get(path).status_code == 200

@@ -42,8 +42,6 @@ MALFORMED = {
     "a chunk ended by a line feed": CHUNKED + b"5\nhello\n0\n\n",
     "a line feed in a chunk's extension": CHUNKED + b"5;a=\nb\r\nhello\r\n0\r\n\r\n",
     "a length in the trailers": CHUNKED + b"5\r\nhello\r\n0\r\ncontent-length: 7\r\n\r\n",
-    "an upgrade whose body would be skipped": last(POST)
-    + b"connection: upgrade\r\nupgrade: h2c\r\ncontent-length: 5\r\n\r\nhello",
     "HTTP/0.9 by name": b"GET /livez HTTP/0.9\r\n\r\n",
     "HTTP/2.0 by name": b"GET /livez HTTP/2.0\r\nhost: x\r\n\r\n",
     "a later HTTP": b"GET /livez HTTP/1.2\r\nhost: x\r\n\r\n",
@@ -112,9 +110,3 @@ def test_requests_sent_ahead_are_answered_in_order_but_not_without_end(target: S
     assert statuses(exchange(target, (a + b) * 5 + last(a))) == [200, 404] * 5 + [200]
     endless = exchange(target, *[a * 5000] * 200)
     assert len(statuses(endless)) <= 16
-
-
-def test_a_request_that_asks_for_another_protocol_is_answered_and_closed(target: Server) -> None:
-    upgrade = GET[:-2] + b"connection: upgrade\r\nupgrade: h2c\r\n\r\n"
-    assert statuses(exchange(target, upgrade + GET)) == [200]
-    assert statuses(exchange(target, upgrade, GET)) == [200]

@@ -1,6 +1,10 @@
 """What the page is made of, the drawn pictures it offers, and the page of the API."""
 
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
@@ -61,10 +65,48 @@ def test_an_example_that_was_altered_or_lost_is_not_shown(tmp_path: Path) -> Non
 
 
 def test_the_page_of_the_api_works_without_the_network(blank: Page, committed: Server, screenshots: Path) -> None:
-    blank.goto(f"{committed.address}/docs")
-    operation = blank.locator("#operations-operations-livez")
+    try_out(blank, committed.address)
+    keep(blank, screenshots, "docs")
+
+
+def test_both_pages_work_below_a_path_that_a_proxy_takes_away(blank: Page, committed: Server) -> None:
+    with below("/bodyregion", committed) as address:
+        try_out(blank, address)
+        blank.goto(f"{address}/")
+        blank.locator("#examples button").first.click()
+        blank.locator("#cards li").first.wait_for()
+
+
+def try_out(page: Page, address: str) -> None:
+    page.goto(f"{address}/docs")
+    operation = page.locator("#operations-operations-livez")
     operation.click()
     operation.get_by_role("button", name="Try it out").click()
     operation.get_by_role("button", name="Execute").click()
     expect(operation.locator(".live-responses-table tbody .response-col_status").first).to_contain_text("200")
-    keep(blank, screenshots, "docs")
+    expect(operation.locator(".request-url")).to_contain_text(f"{address}/livez")
+
+
+@contextmanager
+def below(prefix: str, server: Server) -> Iterator[str]:
+    """The address of a proxy as nginx' `location /prefix/ { proxy_pass http://server/; }`, which knows nothing else."""
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            within, path = self.path.startswith(f"{prefix}/"), self.path.removeprefix(prefix)
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            with server.client() as client:
+                answer = client.request(self.command, path if within else "/nowhere", content=body)
+            self.send_response(answer.status_code)
+            for name in ("content-type", "content-security-policy"):
+                self.send_header(name, answer.headers[name])
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{proxy.server_port}{prefix}"
+        proxy.shutdown()

@@ -1,6 +1,7 @@
 """What one request, all of them together, and this process may take."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from pydantic import BaseModel, Field
 from app.imaging import DEFAULT_LIMITS
 
 MIB = 2**20
-CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "max 100000" or microseconds a period, and the period
+CGROUPS = Path("/sys/fs/cgroup")  # version 2, or a folder for each controller of version 1
+CGROUPS_V1 = CGROUPS / "cpu", CGROUPS / "cpu,cpuacct"  # the first is mostly a link to the second
+OWN_CGROUPS = Path("/proc/self/cgroup")  # lines such as "0::/path", which is version 2, and "4:cpu,cpuacct:/path"
 
 
 class Limits(BaseModel):
@@ -38,7 +41,25 @@ class Capacity:
 def usable_cores() -> int:
     """Cores this process may use: those it may run on, or fewer where a container's quota is lower."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min([cores, *(max(1, round(quota)) for quota in _quotas())])
+
+
+def _quotas() -> Iterator[float]:
+    """Cores' worth of time that each of this process's control groups and of those around them may take."""
+    for group in _control_groups():
+        for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):  # of version 2 and 1
+            with suppress(OSError, ValueError):  # they are not there, or it is "max"
+                quota, period = map(int, " ".join((group / name).read_text() for name in names).split())
+                if quota > 0:  # -1 is none
+                    yield quota / period
+
+
+def _control_groups() -> Iterator[Path]:
+    """Folders where they may be. What a container has mounted is its own group already, whatever path it is told."""
+    yield from (CGROUPS, *CGROUPS_V1)
     with suppress(OSError, ValueError):
-        quota, period = CGROUP_QUOTA.read_text().split()
-        cores = min(cores, max(1, round(int(quota) / int(period))))
-    return cores
+        for line in OWN_CGROUPS.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            for mount in CGROUPS_V1 if "cpu" in controllers.split(",") else () if controllers else [CGROUPS]:
+                group = mount / path.strip("/")
+                yield from (group, *group.parents)

@@ -26,7 +26,7 @@ OWN_PAGES = 5  # which number of /proc/self/statm counts them
 
 def main(descriptor: int, limits: SizeLimits) -> None:
     """Answer jobs until the service closes the connection."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the service, which finishes its requests first
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):  # meant for the service, which finishes first
         signal.signal(number, signal.SIG_IGN)
     Image.preinit()
     _limit(MEMORY + MEMORY_PER_PIXEL * limits.pixels)

@@ -5,9 +5,6 @@ import gc
 import os
 import signal
 import socket
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from math import ceil
 from multiprocessing import parent_process
 from time import monotonic
@@ -19,9 +16,6 @@ from fastapi import FastAPI
 
 from app.serving.http1 import Protocol
 from app.settings import Settings, SettingsError
-
-INTERRUPTED = 130
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = structlog.get_logger()
 
@@ -60,12 +54,14 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self.should_exit:  # told so meanwhile: ready no more
+            return
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         log.info("ready", pid=os.getpid(), address=f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if sig == signal.SIGTERM and self._leave_at is None:
-            self._app.state.service.draining = True
+        self._app.state.service.draining = True
+        if sig == signal.SIGTERM and self.started and self._leave_at is None:
             self._leave_at = monotonic() + self._notice_seconds
         else:
             self.interrupted = sig == signal.SIGINT
@@ -73,31 +69,11 @@ class Server(uvicorn.Server):
             self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        if (parent := parent_process()) and not parent.is_alive():
+        if (parent := parent_process()) and os.getppid() != parent.pid:  # it has died
             self.should_exit = True
         if self._leave_at is not None and monotonic() >= self._leave_at:
             self.should_exit = True
         return await super().on_tick(counter)
-
-
-def leave_when_told(leave: Callable[[int], object] = os._exit) -> None:
-    """Until the server listens for signals itself they end the process; there is nothing to reload yet.
-
-    Not by an exception: what is importing a module or making a class may swallow it, or raise another in its place.
-    """
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, lambda *_: leave(INTERRUPTED))
-    signal.signal(signal.SIGTERM, lambda *_: leave(0))
-
-
-@contextmanager
-def tidily() -> Iterator[None]:
-    """Here by an exception after all, so that what was begun is put away."""
-    leave_when_told(sys.exit)
-    try:
-        yield
-    finally:
-        leave_when_told()
 
 
 def bind(host: str, port: int, shared: bool = False) -> socket.socket:

@@ -13,7 +13,8 @@ import structlog
 
 from app.model import checkpoint
 from app.model.bundle import Bundle
-from app.serving.server import INTERRUPTED, SIGNALS, bind, tidily
+from app.serving.server import bind
+from app.serving.signals import INTERRUPTED, SIGNALS, tidily
 from app.settings import Settings, SettingsError
 
 FATAL_CODES = (2, 3)  # exit codes that another try would not change
@@ -74,15 +75,16 @@ class Supervisor:
         return 0
 
     def _start(self, opened: Bundle | None = None, name: str | None = None) -> None:
-        if self._leaving:
-            return
         from app.serving import worker
 
         process = self._context.Process(target=worker.main, args=(self._settings, opened), name=name)
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has handlers of its own
-        process.start()
-        self._processes.append(process)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        try:
+            if not self._leaving:
+                process.start()
+                self._processes.append(process)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _signal_all(self, number: int, frame: FrameType | None = None) -> None:
         self._leaving = self._leaving or number != signal.SIGHUP

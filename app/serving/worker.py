@@ -8,7 +8,8 @@ import sys
 from app.main import create_app
 from app.model import bundle, checkpoint
 from app.serving import logs
-from app.serving.server import INTERRUPTED, SIGNALS, Server, bind, leave_when_told, tidily
+from app.serving.server import Server, bind
+from app.serving.signals import INTERRUPTED, SIGNALS, leave_when_told, tidily
 from app.settings import Settings
 
 BAD_BUNDLE = 3

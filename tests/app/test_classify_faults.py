@@ -48,7 +48,7 @@ def test_an_interrupted_run_says_so_and_leaves_a_table(many: Path, artifacts: Pa
 
 def test_a_file_that_brings_its_reader_down_is_a_row(many: Path, artifacts: Path, tmp_path: Path) -> None:
     out = tmp_path / "table.csv"
-    process = begin(many, out, artifacts / "current")
+    process = begin(many, out, artifacts / "current", "--workers", "2")
     killed: list[int] = []
 
     def a_reader_died() -> bool:

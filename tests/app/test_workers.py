@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -13,7 +12,7 @@ import pytest
 
 from app.model import bundle
 from tests.bundles import another, flip, point
-from tests.running import Server, run, serving, start, under_load, wait_until
+from tests.running import Server, run, serving, under_load, wait_until
 
 TWO = {"BODYREGION_WORKERS": "2"}
 
@@ -28,12 +27,6 @@ def pair(root: Path, tmp_path: Path) -> Iterator[Server]:
 
 def pids(server: Server) -> list[int]:
     return [line["pid"] for line in server.logs() if line["event"] == "ready"]
-
-
-def catches(pid: int, number: signal.Signals) -> bool:
-    """Whether the process has a handler of its own for the signal."""
-    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return bool(int(status["SigCgt"], 16) >> number - 1 & 1)
 
 
 def ask(server: Server, hand: bytes) -> httpx2.Response:
@@ -78,21 +71,6 @@ def test_nothing_is_left_once_the_service_has_gone(
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), seconds)
     with pytest.raises(httpx2.ConnectError), server.client() as client:
         client.get("/livez")
-
-
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_service_told_to_leave_while_it_starts_leaves(
-    artifacts: Path, tmp_path: Path, number: signal.Signals, code: int, workers: str
-) -> None:
-    for wait in (0, 0.2, 0.4, 0.6, 1.2):
-        cache = {"BODYREGION_CACHE": str(tmp_path / "empty")} if wait > 1 else {}  # while it compiles
-        chosen = {"BODYREGION_WORKERS": workers, "BODYREGION_BUNDLE": str(artifacts / "current"), **cache}
-        process = start("app", "serve", "--port", "0", output=tmp_path / "log", **chosen)
-        wait_until(partial(catches, process.pid, signal.SIGTERM))  # until then it is Python that starts
-        time.sleep(wait)
-        process.send_signal(number)
-        assert process.wait(10) == code
 
 
 @pytest.mark.parametrize("way", ["use", "SIGHUP"])

@@ -1,0 +1,187 @@
+"""The command line: python -m app serve | classify | check | compile | bundles | use."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from app import settings
+from app.limits import usable_cores
+from app.model import bundle, checkpoint
+from app.scoring import ScoringError
+from app.serving import logs
+
+WRONG_USE, BAD_BUNDLE = 2, 3
+COMMAND = "bodyregion"  # as installed; a shell completes the words after a command, not those after `python -m app`
+EPILOG = """
+Settings: BODYREGION_… variables, listed in the README; an option wins over its variable.
+
+Exit codes: 0 done, 2 wrong use or data, 3 the bundle is missing or cannot be trusted, 130 interrupted.
+"""
+
+cli = typer.Typer(
+    add_completion=Path(sys.argv[0]).stem == COMMAND,
+    epilog=EPILOG,
+    help="Tell which body region a radiology picture shows. Not a medical device.",
+    pretty_exceptions_enable=False,
+)
+Root = Annotated[Path, typer.Option(help="Folder that holds the bundles.", exists=True, file_okay=False)]
+ROOT = Path("model_artifacts")
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="BODYREGION_CACHE",
+        default_factory=checkpoint.default_cache,
+        help="Folder of compiled models.",
+        show_default=False,
+    ),
+]
+
+log = structlog.get_logger()
+
+
+def _versions(context: typer.Context) -> list[str]:
+    """What a shell completes the word after `use` to."""
+    return [found.manifest.version for found in bundle.available(context.params.get("root") or ROOT)]
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; else BODYREGION_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; else BODYREGION_PORT.")] = None,
+    folder: Annotated[Path | None, typer.Option("--bundle", help="Bundle to serve; else BODYREGION_BUNDLE.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; else BODYREGION_WORKERS.")] = None,
+) -> None:
+    """Answer pictures over HTTP until told to stop; SIGHUP looks for another bundle."""
+    from app.serving.server import bind
+
+    chosen = settings.load(host=host, port=port, bundle=folder, workers=workers)
+    opened = bundle.read(chosen.bundle)
+    logs.configure(chosen.log_level)
+    if chosen.unguarded:
+        log.warning("anyone who reaches this address may use the service; BODYREGION_API_KEYS is not set")
+    if chosen.workers > 1:
+        from app.serving.supervisor import Supervisor
+
+        raise typer.Exit(Supervisor(chosen, opened).run())
+    with bind(chosen.host, chosen.port) as address:
+        from app.serving import worker
+
+        raise typer.Exit(worker.serve(address, chosen, opened))
+
+
+@cli.command()
+def classify(
+    paths: Annotated[list[str], typer.Argument(help="Folders, files, zips, tars or quoted globs.")],
+    out: Annotated[Path, typer.Option(help="The table, .csv, .jsonl or .parquet; gone on with where it exists.")],
+    cache: Cache,
+    report: Annotated[Path | None, typer.Option(help="A page with what a person should check, .html.")] = None,
+    folder: Annotated[Path, typer.Option("--bundle", help="Bundle to judge with.")] = ROOT / bundle.CURRENT,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores by default.")] = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--cluster", help="Ray's address, or auto for the cluster here, or local for a new one."),
+    ] = None,
+) -> None:
+    """Judge every picture in folders and archives without a server; started again, it does what is missing."""
+    from app.scoring import run
+    from app.scoring.report import write_report
+    from app.scoring.table import Table as PredictionTable
+
+    predictions = PredictionTable(out, opened := bundle.read(folder))
+    opened = checkpoint.compiled(opened, cache)
+    if address:
+        from app.scoring.cluster import on_a_cluster
+
+        score = on_a_cluster(opened, address, workers, predictions.parts)
+    else:
+        from app.scoring.local import on_all_cores
+
+        score = on_all_cores(opened, workers or usable_cores())
+    with run.progress_bar() as on_progress:
+        summary = run.classify(paths, predictions, score, on_progress)
+    if report:
+        write_report(report, paths, predictions, summary)
+    run.show(summary)
+
+
+@cli.command()
+def check(path: Annotated[Path, typer.Argument(help="A bundle's folder.")] = ROOT / bundle.CURRENT) -> None:
+    """Verify a bundle as the service would, compare its checkpoint with the compiled form, and print its card."""
+    from app.model.classifier import Classifier
+
+    opened = checkpoint.compiled(bundle.read(path), cache=None)  # anew, which compares
+    Classifier(opened)
+    Console().print(Markdown(opened.card))
+    Console().print(f"{opened.title} is sound.")
+    if not checkpoint.has_keras():
+        Console().print("Keras is not installed here, so its checkpoint could not be compared with its compiled form.")
+
+
+@cli.command("compile")
+def compile_command(
+    cache: Cache,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; the current one by default.")] = None,
+) -> None:
+    """Compile checkpoints into the cache, for a start without Keras or without waiting for it."""
+    for path in paths or [ROOT / bundle.CURRENT]:
+        opened = checkpoint.compiled(bundle.read(path), cache)
+        if checkpoint.keeps(cache, opened):
+            typer.echo(f"{opened.title} is compiled.")
+        elif checkpoint.has_keras():
+            raise settings.SettingsError(f"The cache {cache} is not a writable folder of this user's alone.")
+        else:
+            typer.echo(f"{opened.title} carries its compiled form, which serves as it is where Keras is not installed.")
+
+
+@cli.command()
+def bundles(root: Root = ROOT) -> None:
+    """List the published bundles; the arrow points at the current one."""
+    table = Table("", "bundle", "created", "preset", "test accuracy")
+    published = bundle.available(root)
+    if not published:
+        raise bundle.BundleError(f"There is no bundle under {root}.")
+    for found in published:
+        accuracy = found.manifest.metrics.get("test_accuracy")
+        table.add_row(
+            "→" if found.folder == bundle.current(root) else "",
+            found.title,
+            f"{found.manifest.created:%Y-%m-%d %H:%M}",
+            str(found.manifest.training.get("preset", "")),
+            f"{accuracy.value:.2%}" if accuracy else "",
+        )
+    Console().print(table)
+
+
+@cli.command()
+def use(
+    version: Annotated[str, typer.Argument(help="Version or folder name.", autocompletion=_versions)], root: Root = ROOT
+) -> None:
+    """Make another published bundle the current one; a running service changes over to it."""
+    typer.echo(f"{bundle.use(root, version).title} is now current.")
+
+
+def main() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        code = cli(sys.argv[1:] or ["--help"], standalone_mode=False)  # so that wrong use is raised and not drawn
+    except typer.TyperException as error:
+        code = _say(error.format_message(), error.exit_code)
+    except (settings.SettingsError, ScoringError) as error:
+        code = _say(error, WRONG_USE)
+    except bundle.BundleError as error:
+        code = _say(error, BAD_BUNDLE)
+    except OSError as error:
+        code = _say(f"{error.filename or 'The disk'}: {error.strerror or error}.", WRONG_USE)
+    sys.exit(code)
+
+
+def _say(error: Exception | str, code: int) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return code

@@ -22,7 +22,7 @@ from app.imaging.picture import (
     check_size,
 )
 
-MAX_SCANS, MAX_SEGMENTS = 100, 4_000
+MAX_SCANS, MAX_SEGMENTS, MAX_MENDS = 100, 4_000, 2
 BOUNDED_SCANS = 4  # one for each colour
 
 MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
@@ -39,7 +39,6 @@ BARE_MARKERS = {*BASELINE, *TABLES, START_OF_SCAN, END_OF_IMAGE}
 NO_END, STRAYS = "Premature end of JPEG file", "extraneous bytes before marker"
 STRAYS_AT_END = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 FILL_BYTES, FILL_VALUES = 4, 4  # at least so many bytes for each value among them, and at most so many values; or zeros
-MAX_MENDS = 2
 END = bytes([0xFF, END_OF_IMAGE])
 COEFFICIENTS = 64  # of a block
 
@@ -108,7 +107,7 @@ def read_header(data: bytes) -> Jpeg:
     for _ in range(MAX_SEGMENTS):
         if (found := MARKER.search(data, at)) is None:
             break
-        at, marker = found.end(), found[0][1]
+        at, marker = found.end(), data[found.end() - 1]
         segments.setdefault(marker, []).append(at)
         if marker == END_OF_IMAGE:
             break

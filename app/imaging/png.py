@@ -1,4 +1,7 @@
-"""PNG through Pillow: its chunks, and whether they hold all they promise; Pillow checks neither sums nor rows."""
+"""PNG through Pillow: its chunks, and whether they hold all they promise; Pillow checks neither sums nor rows.
+
+It is given the chunks that make the picture and say how it was held, and none of the others, which it might stumble over.
+"""
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,29 +13,39 @@ from app.imaging.picture import ImageFile, Outline, SizeLimits, TooMuchWork, as_
 
 MAX_CHUNKS = 20_000  # a file of 64 MB has 8,192 where its writer makes them of 8 KB
 PIECE_BYTES = 2**16  # unpacked at a time
-PACKED = {b"zTXt", b"iTXt", b"iCCP", b"acTL"}  # chunks that may hold much more than they seem to
+PACKED = {b"zTXt", b"iTXt", b"acTL"}  # chunks that are read and may hold much more than they seem to
+NEEDED = {b"tRNS"}  # ancillary by its name, but it says which pixels are there
+WELCOME = {b"acTL", b"eXIf", b"iTXt", b"tEXt", b"zTXt"}  # an animation, and how the picture was held
+SIGNATURE, END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xae\x42\x60\x82"
 PALETTE = 3
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG's colour type
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
-Chunks = dict[bytes, list[memoryview]]
+Chunk = tuple[bytes, int, int]  # name, start and end of the content
+Chunks = dict[bytes, list[memoryview]]  # contents by their names
 
 
 @dataclass(frozen=True, slots=True)
 class Png(Outline):
     """A PNG's own account of itself."""
 
-    chunks: list[tuple[bytes, int, int]]  # name, start and end of the content
+    chunks: list[Chunk]
 
 
 @as_damage("PNG")
 def open(data: bytes, limits: SizeLimits, outline: Png | None = None) -> ImageFile:
     """Raises PictureError."""
-    chunks = _read_chunks(data, outline.chunks if outline else _walk(data))
+    sound = list(_sound(data, outline.chunks if outline else _walk(data)))
+    chunks: Chunks = {}
+    for name, start, end in sound:
+        chunks.setdefault(name, []).append(memoryview(data)[start:end])
     width, height, *_ = header = _header(chunks)
     check_size(width, height, limits)
     _check_rows(header, chunks[b"IDAT"])
-    return raster.open(data, "PNG", limits)
+    view = memoryview(data)
+    return raster.open(
+        b"".join([SIGNATURE, *(view[start - 8 : end + 4] for _, start, end in sound), END]), "PNG", limits
+    )
 
 
 def read_outline(data: bytes) -> Png:
@@ -42,26 +55,35 @@ def read_outline(data: bytes) -> Png:
     return Png(width, height, not PACKED & {name for name, _, _ in chunks}, chunks)
 
 
-def _read_chunks(data: bytes, found: Iterable[tuple[bytes, int, int]]) -> Chunks:
-    """The chunks by name, their checksums right. Raises struct.error or ValueError."""
-    chunks: Chunks = {}
+def _sound(data: bytes, found: Iterable[Chunk]) -> Iterator[Chunk]:
+    """The chunks to read. Raises ValueError where the sum of one that the pixels need is wrong.
+
+    A damaged chunk that is ancillary, by its name's first letter, is passed over (PNG 13.2).
+    """
     view = memoryview(data)
     for name, start, end in found:
-        if zlib.crc32(view[start - 4 : end]) != unpack_from(">I", data, end)[0]:
-            raise ValueError("a checksum does not fit")
-        chunks.setdefault(name, []).append(view[start:end])
-    return chunks
+        needed = name[:1].isupper() or name in NEEDED
+        if needed or name in WELCOME:
+            if zlib.crc32(view[start - 4 : end]) == unpack_from(">I", data, end)[0]:
+                yield name, start, end
+            elif needed:
+                raise ValueError("a checksum does not fit")
 
 
-def _walk(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Every chunk to the last one. Raises TooMuchWork, or struct.error where that is missing."""
-    end = 4
+def _walk(data: bytes) -> Iterator[Chunk]:
+    """Every whole chunk to the last one, which may be missing: it says nothing about the pixels. Raises TooMuchWork."""
+    start = 16
     for _ in range(MAX_CHUNKS):
-        length, name = unpack_from(">I4s", data, end + 4)
-        start, end = end + 12, end + 12 + length
+        if start > len(data):
+            return
+        length, name = unpack_from(">I4s", data, start - 8)
+        end = start + length
+        if end + 4 > len(data):
+            return
         yield name, start, end
         if name == b"IEND":
             return
+        start = end + 12
     raise TooMuchWork(f"The PNG has more than {MAX_CHUNKS:,} chunks.")
 
 

@@ -23,8 +23,7 @@ from app.imaging.picture import (
     check_size,
 )
 
-PHOTOMETRIC, SAMPLE_FORMAT = 262, 339  # TIFF tags
-MIN_IS_WHITE, UNSIGNED = 0, 1
+SEVERAL = "The file holds several pages or an animation; send one picture."
 
 # Pillow warns from 89 million pixels and fails at twice that; our own limit comes from the header and is lower.
 Image.MAX_IMAGE_PIXELS = None
@@ -47,26 +46,15 @@ def open(data: bytes, format: str, limits: SizeLimits) -> RasterFile:
     """Read the header of `data` with the one parser `format` names. Raises what that makes of damage, and PictureError."""
     image = Image.open(io.BytesIO(data), formats=[format])
     pixels = check_size(*image.size, limits)
-    _check_single(image)
+    if getattr(image, "is_animated", False):
+        raise UnusablePicture(SEVERAL)
     return RasterFile(pixels, image)
-
-
-def _check_single(image: Image.Image) -> None:
-    if image.format == "TIFF":
-        try:
-            image.seek(1)
-        except EOFError:
-            image.seek(0)
-            return
-    elif not getattr(image, "is_animated", False):
-        return
-    raise UnusablePicture("The file holds several pages or an animation; send one picture.")
 
 
 def grey(image: Image.Image) -> Pixels:
     """Raises UnusablePicture and what Pillow makes of damage."""
-    if image.mode == "F" or image.mode.startswith("I"):
-        return _scaled(image)
+    if image.mode.startswith("I"):
+        return scaled(np.asarray(image))
     if image.mode == "L" and not image.has_transparency_data:
         return np.asarray(image)
     strips = (image.crop((0, rows.start, image.width, rows.stop)) for rows in bands(image.height, image.width))
@@ -87,26 +75,21 @@ def turn_upright(image: Image.Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)  # broken notes about a picture do not spoil its pixels
 
 
-def _scaled(image: Image.Image) -> Pixels:
-    """More than eight bits to eight: 16 bit by its declared depth, floats and 32 bit by their own range."""
-    values = np.asarray(image)
-    tags = getattr(image, "tag_v2", {})
-    if image.mode == "I" and tags.get(SAMPLE_FORMAT, 0) == UNSIGNED:
-        values = values.view(np.uint32)
-    low, high = _range(values)
-    pixels = np.concatenate([_stretched(values[rows], low, high) for rows in bands(*values.shape)])
-    return 255 - pixels if tags.get(PHOTOMETRIC) == MIN_IS_WHITE else pixels
+def scaled(values: npt.NDArray[Any]) -> Pixels:
+    """Numbers (height, width) to grey. Raises UnusablePicture.
 
-
-def _stretched(values: npt.NDArray[Any], low: float, high: float) -> Pixels:
-    scaled = (values.astype(np.float64) - low) * (255 / ((high - low) or 1)) + 0.5
-    return scaled.clip(0, 255).astype(np.uint8)
-
-
-def _range(values: npt.NDArray[Any]) -> tuple[float, float]:
+    Unsigned ones of up to 16 bits: white is the largest number of as many bits as the largest of them has, and of at
+    least 8. So 10, 12, 14 and 16 bits look as their writers mean them, whatever they lie in, a picture in 8 bits looks as
+    it does in 16, and a dark one stays dark. Signed, 32 bit and real ones: from the smallest to the largest.
+    """
     low, high = float(values.min()), float(values.max())
     if not isfinite(high - low):
         raise UnusablePicture(NOT_FINITE)
-    if values.dtype.itemsize == 2:
-        return 0.0, 4095.0 if high <= 4095 else 65535.0  # twelve bits are what scanners put into sixteen
-    return low, high
+    if values.dtype.kind == "u" and values.itemsize <= 2:
+        low, high = 0.0, 2.0 ** max(8, int(high).bit_length()) - 1
+    return np.concatenate([_stretched(values[rows], low, high) for rows in bands(*values.shape)])
+
+
+def _stretched(values: npt.NDArray[Any], low: float, high: float) -> Pixels:
+    stretched = (values.astype(np.float64) - low) * (255 / ((high - low) or 1)) + 0.5
+    return stretched.clip(0, 255).astype(np.uint8)

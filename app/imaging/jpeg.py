@@ -40,6 +40,7 @@ NO_END, STRAYS = "Premature end of JPEG file", "extraneous bytes before marker"
 STRAYS_AT_END = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 FILL_BYTES, FILL_VALUES = 4, 4  # at least so many bytes for each value among them, and at most so many values; or zeros
 END = bytes([0xFF, END_OF_IMAGE])
+FEW_STRAYS = 16  # bytes of any value
 COEFFICIENTS = 64  # of a block
 
 MODES = {1: "L", 3: "RGB"}  # Pillow's, by the number of colours
@@ -177,11 +178,11 @@ def _has_all_bits(data: bytes, header: Jpeg) -> bool:
 
 
 def _without_fill_at_end(scans: bytes, strays: int) -> bytes:
-    """Other bytes than fill may be pixels, of a picture larger than its header says or changed on its way."""
+    """More than a few other bytes than fill may be pixels, of a picture larger than its header says or changed on its way."""
     fill = scans[-max(FILL_BYTES, strays) :]  # libjpeg counts a few too few, for it has read ahead
-    if not _is_fill(fill):
+    if not _is_fill(fill) and strays > FEW_STRAYS:
         raise ValueError("more than the pixels")
-    coded = scans.rstrip(bytes(set(fill)))
+    coded = scans.rstrip(bytes(set(fill))) if _is_fill(fill) else scans[:-strays]
     return coded + b"\0" * coded.endswith(b"\xff") + END  # in coded pixels 0 follows each 0xFF
 
 

@@ -195,6 +195,7 @@ def test_a_phones_portrait_is_turned_upright() -> None:
     "end",
     [
         pytest.param(b"\x12" * 12 + END, id="a dozen stray bytes"),
+        pytest.param(bytes(range(1, 13)) + END, id="a dozen of any value"),
         pytest.param(bytes(500) + END, id="zeros to a round size"),
         pytest.param(b"\r\n" * 8 + END, id="line ends"),
         pytest.param(b"\xff" * 9 + END, id="fill bytes, which B.1.1.2 allows"),

@@ -119,6 +119,7 @@ SHOWN: dict[str, bytes] = {
     "a window that is no number": dicom(HAND, WindowCenter="123456", WindowWidth="100").replace(b"123456", b"middle"),
     "a window that is empty": dicom(HAND, WindowCenter="", WindowWidth=""),
     "more bytes than pixels": dicom(HAND, PixelData=HAND.tobytes() + b"behind the pixels"),
+    "… zeros, to a round size": dicom(HAND, PixelData=HAND.tobytes() + bytes(60_000)),
     "colour shrunk by its name and not by its length": dicom(GREY_AS_RGB, PhotometricInterpretation="YBR_FULL_422"),
     "… which is shrunk": dicom(GREY_AS_RGB, PixelData=SHRUNK.tobytes(), PhotometricInterpretation="YBR_FULL_422"),
     "… by plane": dicom(

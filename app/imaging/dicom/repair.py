@@ -82,9 +82,9 @@ def plain(dataset: Dataset, value: memoryview) -> None:
         dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
     bits_allocated(dataset, len(value))
     full_chroma(dataset, len(value))
-    needed = get_expected_length(dataset)
-    if not needed <= len(value) < needed + needed // int(dataset.get("NumberOfFrames") or 1):
-        # PS3.5 8.1.1: padding is not significant; but as much as a frame is no padding.
+    needed, frames = get_expected_length(dataset), int(dataset.get("NumberOfFrames") or 1)
+    surplus = len(value) - needed  # padding, which PS3.5 8.1.1 calls not significant; but a frame is more than that
+    if surplus < 0 or (surplus * frames >= needed and value[needed:].tobytes().strip(b"\0")):
         raise ValueError("other pixels than the header says")
 
 

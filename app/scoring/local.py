@@ -1,5 +1,6 @@
 """All cores at work on one list of files."""
 
+import os
 import signal
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -7,9 +8,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from threading import Thread
 
 from app.model.bundle import Bundle
 from app.scoring.files import File
@@ -49,9 +51,6 @@ def _score_together(files: Iterator[File], bundle: Bundle, processes: int) -> Ge
                 yield from _finished(running)
         except BrokenProcessPool:
             pass
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
     return list(running.values())
 
 
@@ -86,15 +85,29 @@ def _pool(bundle: Bundle, processes: int) -> Iterator[ProcessPoolExecutor]:
         file.flush()
         given = replace(bundle, compiled=b""), file.name
         with ProcessPoolExecutor(processes, get_context("spawn"), _prepare, given) as pool:
-            for _ in range(processes):
-                pool.submit(int)  # all are begun before one can die: begun after that, one would be waited for for ever
-            yield pool
+            try:
+                for _ in range(processes):
+                    pool.submit(int)  # all are begun before one can die: begun after that, one is waited for for ever
+                yield pool
+            except BaseException:
+                for process in active_children():  # what they have in hand may take long
+                    process.kill()
+                raise
 
 
 def _prepare(bundle: Bundle, compiled: str) -> None:
     global scorer  # noqa: PLW0603 one for each process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us
+    Thread(target=_end_with_parent, args=[compiled], daemon=True).start()
     scorer = Scorer(replace(bundle, compiled=Path(compiled).read_bytes()))
+
+
+def _end_with_parent(compiled: str) -> None:
+    """Wait for the parent to die, by whatever death, and leave nothing of it behind."""
+    if parent := parent_process():
+        parent.join()
+        Path(compiled).unlink(missing_ok=True)
+        os._exit(1)
 
 
 def _score(task: Task) -> list[Row]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+from weakref import finalize
 
 from app import imaging
 from app.scoring.containers import (
@@ -102,12 +103,21 @@ def _entries(path: Path, places: tuple[int, ...], name: str, budget: Budget) -> 
 
 @lru_cache(maxsize=2)  # an archive and one in it
 def _opened(path: Path, places: tuple[int, ...]) -> Container:
-    if not places:
-        return _open(path.open("rb"), path.name)
+    file, name = _inner(path, places) if places else (path.open("rb"), path.name)
+    try:
+        container = _open(file, name)
+    except BaseException:
+        file.close()
+        raise
+    finalize(container, file.close)  # when it leaves the cache
+    return container
+
+
+def _inner(path: Path, places: tuple[int, ...]) -> tuple[IO[bytes], str]:
     outer = _opened(path, places[:-1])
     if len(data := outer.read(places[-1])) > MAX_FILE_BYTES:
         raise NoArchive
-    return _open(io.BytesIO(data), outer.name(places[-1]))
+    return io.BytesIO(data), outer.name(places[-1])
 
 
 def _open(file: IO[bytes], name: str) -> Container:

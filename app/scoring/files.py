@@ -59,11 +59,13 @@ class File:
 class _Reached:
     """What was gone through or named before, whichever way led there."""
 
-    def __init__(self, files: Iterable[Path]) -> None:
+    def __init__(self, paths: Iterable[Path] = ()) -> None:
         self.folders: set[Identity] = set()
         self.names: defaultdict[Identity, set[str]] = defaultdict(set)  # by folder, of files that were named themselves
-        for path in files:
+        for path in paths:
             self.is_new(path)
+            if path.is_dir():
+                self.folders.add(_identity(path))
 
     def is_new(self, path: Path) -> bool:
         try:
@@ -101,7 +103,7 @@ def _expand(pattern: str) -> Iterator[str]:
         if not rest:
             yield top
             continue
-        for folder, entries in _folders(Path(top), _Reached(())):
+        for folder, entries in _folders(Path(top), _Reached()):
             yield from [str(folder)] if entries is None else _expand(f"{glob.escape(str(folder))}/{rest}")
 
 

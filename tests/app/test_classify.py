@@ -44,7 +44,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(root / "torn.tar", "w") as packed:
         packed.add(root / "hand.png", "1.png")
         packed.add(root / "hand.png", "2.png")
-    os.truncate(root / "torn.tar", len(HAND) + 1024)  # the first member is whole
+    os.truncate(root / "torn.tar", len(HAND) + 2048)  # the first member is whole
     return root
 
 

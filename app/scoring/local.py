@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from multiprocessing import active_children, get_context, parent_process
-from pathlib import Path
-from tempfile import NamedTemporaryFile
+from multiprocessing.reduction import DupFd
+from tempfile import TemporaryFile
 from threading import Thread
+from typing import Any
 
 from app.model.bundle import Bundle
 from app.scoring.files import File
@@ -78,12 +79,12 @@ def _pool(bundle: Bundle, processes: int) -> Iterator[ProcessPoolExecutor]:
     """Processes with a scorer each, not forked, for the progress bar is a thread.
 
     Their model lies in a file: what a process is given at its birth goes through a pipe, and where it dies before it has
-    read more than fits, multiprocessing writes for ever.
+    read more than fits, multiprocessing writes for ever. The file has no name, so that no kill leaves it behind.
     """
-    with NamedTemporaryFile(prefix="bodyregion-") as file:
+    with TemporaryFile() as file:
         file.write(bundle.compiled)
         file.flush()
-        given = replace(bundle, compiled=b""), file.name
+        given = replace(bundle, compiled=b""), _OpenFile(file.fileno())
         with ProcessPoolExecutor(processes, get_context("spawn"), _prepare, given) as pool:
             try:
                 for _ in range(processes):
@@ -95,18 +96,34 @@ def _pool(bundle: Bundle, processes: int) -> Iterator[ProcessPoolExecutor]:
                 raise
 
 
-def _prepare(bundle: Bundle, compiled: str) -> None:
+class _OpenFile:
+    """A file by its number, which a process that is begun is given another of."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _received, (DupFd(self._number),)
+
+    def read(self) -> bytes:
+        return os.pread(self._number, os.fstat(self._number).st_size, 0)  # all processes share one position
+
+
+def _received(copy: Any) -> _OpenFile:
+    return _OpenFile(copy.detach())
+
+
+def _prepare(bundle: Bundle, compiled: _OpenFile) -> None:
     global scorer  # noqa: PLW0603 one for each process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us
-    Thread(target=_end_with_parent, args=[compiled], daemon=True).start()
-    scorer = Scorer(replace(bundle, compiled=Path(compiled).read_bytes()))
+    Thread(target=_end_with_parent, daemon=True).start()
+    scorer = Scorer(replace(bundle, compiled=compiled.read()))
 
 
-def _end_with_parent(compiled: str) -> None:
-    """Wait for the parent to die, by whatever death, and leave nothing of it behind."""
+def _end_with_parent() -> None:
+    """Wait for the parent to die, by whatever death."""
     if parent := parent_process():
         parent.join()
-        Path(compiled).unlink(missing_ok=True)
         os._exit(1)
 
 

@@ -1,6 +1,7 @@
 """The command line: python -m app serve | classify | check | compile | bundles | use."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,7 @@ COMMAND = "bodyregion"  # as installed; a shell completes the words after a comm
 EPILOG = """
 Settings: BODYREGION_… variables, listed in the README; an option wins over its variable.
 
-Exit codes: 0 done, 2 wrong use or data, 3 the bundle is missing or cannot be trusted, 130 interrupted.
+Exit codes: 0 done, 2 wrong use or data, 3 the bundle is missing or cannot be trusted, 130 interrupted, 143 ended by SIGTERM.
 """
 
 cli = typer.Typer(
@@ -94,6 +95,7 @@ def classify(
     from app.scoring.report import write_report
     from app.scoring.table import Table as PredictionTable
 
+    signal.signal(signal.SIGTERM, _leave)  # by an exception, so that processes and scratch files go as well
     predictions = PredictionTable(out, opened := bundle.read(folder))
     opened = checkpoint.compiled(opened, cache)
     if address:
@@ -105,7 +107,7 @@ def classify(
 
         score = on_all_cores(opened, workers or usable_cores())
     with run.progress_bar() as on_progress:
-        summary = run.classify(paths, predictions, score, on_progress)
+        summary = run.classify(paths, predictions, score, on_progress, report)
     if report:
         write_report(report, paths, predictions, summary)
     run.show(summary)
@@ -180,6 +182,10 @@ def main() -> None:
     except OSError as error:
         code = _say(f"{error.filename or 'The disk'}: {error.strerror or error}.", WRONG_USE)
     sys.exit(code)
+
+
+def _leave(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def _say(error: Exception | str, code: int) -> int:

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import shutil
+import signal
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -133,7 +134,9 @@ def _connect(address: str, tasks: int | None) -> None:
         if ":" in address:  # or Ray tries for 40 s and ends the process
             host, port = address.rsplit(":", 1)
             socket.create_connection((host, int(port)), timeout=5).close()
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         ray.init(address, logging_level=logging.CRITICAL, log_to_driver=False, **size)
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put one of its own there
     except (OSError, RuntimeError, ValueError, SystemExit, ray.exceptions.RayError) as error:
         raise ScoringError(f"No Ray cluster can be reached at {address}.") from error
 

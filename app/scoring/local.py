@@ -1,5 +1,6 @@
 """All cores at work on one list of files."""
 
+import os
 import signal
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -7,9 +8,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from multiprocessing import get_context
-from pathlib import Path
-from tempfile import NamedTemporaryFile
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.reduction import DupFd
+from tempfile import TemporaryFile
+from threading import Thread
+from typing import Any
 
 from app.model.bundle import Bundle
 from app.scoring.files import File
@@ -49,9 +52,6 @@ def _score_together(files: Iterator[File], bundle: Bundle, processes: int) -> Ge
                 yield from _finished(running)
         except BrokenProcessPool:
             pass
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
     return list(running.values())
 
 
@@ -79,22 +79,52 @@ def _pool(bundle: Bundle, processes: int) -> Iterator[ProcessPoolExecutor]:
     """Processes with a scorer each, not forked, for the progress bar is a thread.
 
     Their model lies in a file: what a process is given at its birth goes through a pipe, and where it dies before it has
-    read more than fits, multiprocessing writes for ever.
+    read more than fits, multiprocessing writes for ever. The file has no name, so that no kill leaves it behind.
     """
-    with NamedTemporaryFile(prefix="bodyregion-") as file:
+    with TemporaryFile() as file:
         file.write(bundle.compiled)
         file.flush()
-        given = replace(bundle, compiled=b""), file.name
+        given = replace(bundle, compiled=b""), _OpenFile(file.fileno())
         with ProcessPoolExecutor(processes, get_context("spawn"), _prepare, given) as pool:
-            for _ in range(processes):
-                pool.submit(int)  # all are begun before one can die: begun after that, one would be waited for for ever
-            yield pool
+            try:
+                for _ in range(processes):
+                    pool.submit(int)  # all are begun before one can die: begun after that, one is waited for for ever
+                yield pool
+            except BaseException:
+                for process in active_children():  # what they have in hand may take long
+                    process.kill()
+                raise
 
 
-def _prepare(bundle: Bundle, compiled: str) -> None:
+class _OpenFile:
+    """A file by its number, which a process that is begun is given another of."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _received, (DupFd(self._number),)
+
+    def read(self) -> bytes:
+        return os.pread(self._number, os.fstat(self._number).st_size, 0)  # all processes share one position
+
+
+def _received(copy: Any) -> _OpenFile:
+    return _OpenFile(copy.detach())
+
+
+def _prepare(bundle: Bundle, compiled: _OpenFile) -> None:
     global scorer  # noqa: PLW0603 one for each process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us
-    scorer = Scorer(replace(bundle, compiled=Path(compiled).read_bytes()))
+    Thread(target=_end_with_parent, daemon=True).start()
+    scorer = Scorer(replace(bundle, compiled=compiled.read()))
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent to die, by whatever death."""
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _score(task: Task) -> list[Row]:

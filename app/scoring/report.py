@@ -44,8 +44,8 @@ def write_report(path: Path, patterns: list[str], table: Table, summary: Summary
     totals = summary.disagreements, summary.out_of_distribution
     parts = zip(shown.items(), totals, strict=True)
     sections = "".join(_section(heading, rows, total, files) for (heading, rows), total in parts)
-    with written_whole(path) as unfinished:
-        unfinished.write_text(PAGE.format(model=escape(model), counts=counts, sections=sections), encoding="utf-8")
+    with written_whole(path) as part:
+        part.write_text(PAGE.format(model=escape(model), counts=counts, sections=sections), encoding="utf-8")
 
 
 def _select(table: Table) -> tuple[str, dict[str, list[Row]]]:

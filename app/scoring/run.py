@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich import progress
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from app.scoring.files import File, find
 from app.scoring.scorer import Score
-from app.scoring.table import Row, Table
+from app.scoring.table import Row, Table, unfinished
 
 OnProgress = Callable[[int, int], None]  # is told the files done, and of how many
 
@@ -53,24 +54,27 @@ def disagrees(row: Row) -> bool:
     return row["agrees"] is False
 
 
-def classify(patterns: list[str], table: Table, score: Score, on_progress: OnProgress) -> Summary:
-    """Add a row for every file that has none yet. Raises ScoringError."""
+def classify(
+    patterns: list[str], table: Table, score: Score, on_progress: OnProgress, report: Path | None = None
+) -> Summary:
+    """Add a row for every file that has none yet, save table and report themselves. Raises ScoringError."""
+    own = [*table.paths, *([report, unfinished(report)] if report else [])]
     summary, done = Summary(), set()
     for row in table.rows():
         summary.add([row])
         done.add(row["path"])
-    total = sum(1 for _ in _missing(patterns, table, done))
+    total = sum(1 for _ in _missing(patterns, own, done))
     on_progress(0, total)
     with table:
-        for rows in score(_missing(patterns, table, done)):
+        for rows in score(_missing(patterns, own, done)):
             table.append(rows)
             summary.add(rows)
             on_progress(summary.files - len(done), total)
     return summary
 
 
-def _missing(patterns: list[str], table: Table, done: Container[object]) -> Iterator[File]:
-    return (file for file in find(patterns) if file.name not in done and not table.owns(file.path))
+def _missing(patterns: list[str], own: list[Path], done: Container[object]) -> Iterator[File]:
+    return (file for file in find(patterns, own) if file.name not in done)
 
 
 class _Rate(progress.ProgressColumn):

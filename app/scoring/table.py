@@ -72,12 +72,10 @@ class Table:
             _to_parquet(self._read_journal(), self._columns, self.path)
             self._journal.unlink()
 
-    def owns(self, path: Path) -> bool:
-        """Whether `path` is this table itself, which may lie among the files it is about."""
-        if path.parent.name == self.parts.name:
-            path = path.parent
-        mine = {self.path.name, self._journal.name, self.parts.name}
-        return path.name in mine and path.resolve().parent == self.path.resolve().parent
+    @property
+    def paths(self) -> list[Path]:
+        """What there may be of this table: it may lie among the files it is about."""
+        return [self.parts, *(name for path in (self.path, self._journal) for name in (path, unfinished(path)))]
 
     def append(self, rows: Sequence[Row]) -> None:
         self._file.write(self._text(rows))
@@ -99,7 +97,7 @@ class Table:
 
     def _reopen(self) -> None:
         """Make a journal of a finished Parquet, all of it or none: it will take the Parquet's place."""
-        with written_whole(self._journal) as unfinished, unfinished.open("w", encoding="utf-8") as file:
+        with written_whole(self._journal) as part, part.open("w", encoding="utf-8") as file:
             file.writelines(self._text([row]) for row in self.rows())
 
     def _text(self, rows: Iterable[Row]) -> str:
@@ -138,12 +136,17 @@ class Table:
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A name to write to, which becomes `path` when all is written, and is gone where that fails."""
-    unfinished = path.with_name(f".{path.name}.part")
+    part = unfinished(path)
     try:
-        yield unfinished
-        unfinished.replace(path)
+        yield part
+        part.replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+
+
+def unfinished(path: Path) -> Path:
+    """What `written_whole` calls it until it is."""
+    return path.with_name(f".{path.name}.part")
 
 
 def _cell(value: str | float | bool | None) -> str | float | None:
@@ -162,7 +165,7 @@ def _to_parquet(rows: Iterator[Row], kinds: dict[str, type], path: Path) -> None
 
     types = {str: pa.string(), float: pa.float64(), bool: pa.bool_()}
     schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
-    with written_whole(path) as unfinished, ParquetWriter(unfinished, schema) as writer:
+    with written_whole(path) as part, ParquetWriter(part, schema) as writer:
         while batch := list(islice(rows, PARQUET_BATCH_ROWS)):
             writer.write_table(pa.Table.from_pylist(batch, schema))
 

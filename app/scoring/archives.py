@@ -21,16 +21,13 @@ from app.scoring.containers import (
     Container,
     Entry,
     Packed,
-    Tar,
     Zip,
     followed,
 )
+from app.scoring.tars import Tar
 
 MAX_LEVELS = 2  # of archives, one in another
-MAX_BYTES, MAX_RATIO = (
-    4 * 2**30,
-    250,
-)  # to be gone through for a list of all levels: the first, or so many times its size
+MAX_BYTES, MAX_RATIO = 4 * 2**30, 250  # to be gone through for a list of all levels: or so many times its size
 
 TAR = re.compile(r"\.(tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz)$", re.IGNORECASE)
 PACKED = re.compile(r"(?<!\.tar)\.(gz|bz2|xz)$", re.IGNORECASE)  # one file

@@ -2,14 +2,16 @@
 
 import sys
 
-from app.serving.signals import leave_when_told
+from app.serving.signals import INTERRUPTED, leave_when_told
 
 
 def main() -> None:
     if sys.argv[1:2] == ["serve"]:
         leave_when_told()  # before the imports, which take half a second: as process 1 it would overhear a SIGTERM
-    from app import commands
-
+    try:
+        from app import commands
+    except KeyboardInterrupt:  # of another command, whose own way with it is not there yet
+        sys.exit(INTERRUPTED)
     commands.main()
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -177,3 +178,16 @@ def test_every_file_module_and_word_of_the_code_that_contributing_names_is_there
 
 def test_the_readme_stays_within_150_lines() -> None:
     assert DOCUMENTS["README.md"].count("\n") <= 150
+
+
+def test_the_table_of_the_field_counts_what_is_there() -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/field"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    counts = Counter(Path(line.partition("::")[0]).name for line in found.stdout.splitlines() if "::" in line)
+    rows = re.findall(r"^\| (\d+) \| \d+ \| `(\w+\.py)`", DOCUMENTS["tests/field/README.md"], re.MULTILINE)
+    assert counts == {name: int(count) for count, name in rows}

@@ -83,12 +83,15 @@ class RequestContext(Request):
                 raise ClientDisconnect from late
             raise (errors.DeadlinePassed if self._complete else errors.TooSlow) from late
 
+    def _is_encoded(self) -> bool:
+        codings = ",".join(self.headers.getlist("content-encoding")).lower().split(",")
+        return bool({*map(str.strip, codings)} - {"", "identity"})
+
     async def receive_body(self, max_bytes: int) -> bytes:
         """The whole body, and a place with it: refused unread when it declares too much, cut off when it sends too much
         or too slowly. Raises TooLarge, Busy, Encoded or Malformed.
         """
-        codings = ",".join(self.headers.getlist("content-encoding")).lower().split(",")
-        if {*map(str.strip, codings)} - {"", "identity"}:
+        if "content-encoding" in self.headers and self._is_encoded():
             raise errors.Encoded("The body is encoded; send the picture's own bytes.")
         declared = self.headers.get("content-length", "0")
         if not declared.isascii() or not declared.isdecimal():

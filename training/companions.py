@@ -31,7 +31,7 @@ LIST = Path(__file__).with_name("companions.csv")
 CLASSES = {"AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"}  # Medical MNIST's, which the list is of
 MAX_GONE_SHARE = 0.02  # of all
 MAX_GONE_SHARE_OF_CLASS = 0.2
-SHRINKING = 4  # after the window, a side; a soft-tissue one is 0.6 grey levels off on average, with 2 it is 2.0
+SHRINKING = 4  # after the window, a side; a soft-tissue one is 0.6 grey levels off on average, with 2 it is 1.9
 
 TURNS: dict[str, Callable[..., npt.NDArray[Any]]] = {"": np.asarray, "rot90": np.rot90, "flip": np.flipud}
 

@@ -86,7 +86,7 @@ def fetch(addresses: dict[str, str], store: Path) -> Generator[tuple[str, Path |
     pooch.get_logger().setLevel("WARNING")
     pool = ThreadPoolExecutor(CONNECTIONS)
     try:
-        plain = pooch.HTTPDownloader(timeout=60)
+        plain = pooch.HTTPDownloader(timeout=60, stream=False)  # streaming leaves the connection of a 404 open
         tries = {pool.submit(files.fetch, sha256, downloader=plain): sha256 for sha256 in addresses}
         path: Path | None
         for done in as_completed(tries):

@@ -32,7 +32,6 @@ CLASSES = {"AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"}  # Medi
 MAX_GONE_SHARE = 0.02  # of all
 MAX_GONE_SHARE_OF_CLASS = 0.2
 SHRINKING = 4  # after the window, a side; a soft-tissue one is 0.6 grey levels off on average, with 2 it is 1.9
-
 TURNS: dict[str, Callable[..., npt.NDArray[Any]]] = {"": np.asarray, "rot90": np.rot90, "flip": np.flipud}
 
 Row = dict[str, str]
@@ -105,8 +104,7 @@ def choose(given: str | None, classes: list[str], cache: Path, say: Callable[[st
         say("no companions: they are of Medical MNIST's classes, and these are others")
         return None
     found = load(classes, Path(given) if given else None, cache)
-    for line in found.report():
-        say(line)
+    say("\n".join(found.report()))
     return found
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from app.model import bundle
 from app.model.manifest import NAME_PATTERN
-from training import DataError, Interrupted, datasets, dicom_terms, folders, recipes, source, split
+from training import DataError, Interrupted, companions, datasets, dicom_terms, folders, recipes, source, split
 from training.datasets import Pictures
 from training.external import read as read_external
 from training.split import Split
@@ -31,6 +31,7 @@ SplitBy = Annotated[split.Method, typer.Option("--split", help="By blocks of nei
 Seed = Annotated[int, typer.Option(help="Fixes the split, the first weights and the order.")]
 Cache = Annotated[Path, typer.Option(help="Where downloads, decoded pictures and compiled models are kept.")]
 Extra = Annotated[Path | None, typer.Option(help="Your own pictures, a folder a class; none/ holds strangers.")]
+Given = Annotated[str | None, typer.Option("--companions", help="A folder of them, or none; else they are fetched.")]
 External = Annotated[Path | None, typer.Option(help="Pictures from elsewhere: in/, off_protocol/ and out/.")]
 Version = Annotated[str, typer.Option("--bundle", help="Version or folder name.")]
 Out = Annotated[Path, typer.Option(help="Where the figures as JSON and the charts go.")]
@@ -48,6 +49,7 @@ def train(
     split_by: SplitBy = "blocked",
     seed: Seed = 0,
     extra: Extra = None,
+    given: Given = None,
     external: External = None,
     dicom: Annotated[Path | None, typer.Option(help="JSON: what DICOM headers say of each class.")] = None,
     name: Annotated[str, typer.Option(help="The bundle's name.")] = "mednist",
@@ -66,6 +68,8 @@ def train(
     root, classes = opened(data, extra, cache)
     headers = dicom_terms.read(dicom, classes)
     elsewhere = read_external(external, classes, size) if external else None
+    if preset != "article":  # which sees the article's pictures alone
+        companions.choose(given, classes, cache, console.print)
     parts = assign(root, extra, size, split_by, seed, cache)
     judged = parts if size >= split.SIDE else replace(parts, pictures=gather(data, extra, cache))
     from training import fit, publish, report, run_folder  # here: Keras takes seconds to import
@@ -75,8 +79,8 @@ def train(
         report.samples(parts, folder)
         fitted, history = fit.fit(recipe, parts, folder, console)
         final, calibration = recipe.finish(fitted, parts, folder)
-        given = source.MEDNIST_CREDIT if data == source.MEDNIST else Path(data).name
-        draft = publish.draft(name, credit or given, recipe, parts, calibration, headers, history)
+        credit = credit or (source.MEDNIST_CREDIT if data == source.MEDNIST else Path(data).name)
+        draft = publish.draft(name, credit, recipe, parts, calibration, headers, history)
         published = publish.publish(final, draft, judged, elsewhere, history, artifacts, folder)
     console.print(f"published {published.title}, now current; the report is in {folder}")
 

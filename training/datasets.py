@@ -5,7 +5,7 @@ import os
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,7 @@ MIN_FILES = 3  # one to train, one to validate and one to test
 FILES_PER_TASK = 64
 
 Indices = npt.NDArray[np.intp]
+Arrays = dict[str, npt.NDArray[Any]]  # by name
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,8 @@ class Pictures:
 def load(root: Path, size: int, cache: Path, least: int = 2) -> Pictures:
     """Decode everything under `root`, `least` classes or more, or take it from the cache. Raises DataError."""
     classes, paths, labels = listing(root, least)
-    stored = cache / f"{_key(root, paths, size)}.npz"
-    arrays = _restore(stored)
-    if arrays is None:
-        arrays = _decode_all(root, paths, size)
-        _store(stored, arrays)
+    files = [f"{path} {(status := (root / path).stat()).st_size} {status.st_mtime_ns}" for path in paths]
+    arrays = cached(cache, [f"{root.resolve()} {size}", *files], partial(_decode_all, root, paths, size))
     unreadable = [f"{written(paths[i])} ({arrays['errors'][i]})" for i in np.flatnonzero(arrays["errors"] != "")]
     keep = arrays["errors"] == "" if unreadable else slice(None)  # which copies nothing
     _check(classes, labels, labels[keep], unreadable)
@@ -120,7 +118,7 @@ def _check(classes: list[str], listed: Indices, kept: Indices, unreadable: list[
             raise DataError(f"The class folder {name} holds no readable picture.")
 
 
-def _decode_all(root: Path, paths: list[str], size: int) -> dict[str, npt.NDArray[Any]]:
+def _decode_all(root: Path, paths: list[str], size: int) -> Arrays:
     with ProcessPoolExecutor() as pool:
         results = pool.map(partial(_decode_one, root, size), paths, chunksize=FILES_PER_TASK)
         columns = zip(*track(results, "decoding", total=len(paths)), strict=True)
@@ -137,18 +135,22 @@ def _decode_one(root: Path, size: int, path: str) -> tuple[Pixels, str, str, str
     return to_input(picture, size), digest, f"{picture.format} {picture.mode} {width}×{height}", ""
 
 
-def _key(root: Path, paths: list[str], size: int) -> str:
-    """Names the listing, its files' sizes and times, and the decoder's own source: any change decodes again."""
-    key = hashlib.sha256(os.fsencode(f"{root.resolve()} {size}"))
+def cached(cache: Path, about: Iterable[str], decode_all: Callable[[], Arrays]) -> Arrays:
+    """What `decode_all` gives for the files that `about` names; kept in `cache` until these or the decoder change."""
+    key = hashlib.sha256()
     for source in sorted(Path(app.imaging.__path__[0]).rglob("*.py")):
         key.update(source.read_bytes())
-    for path in paths:
-        status = (root / path).stat()
-        key.update(os.fsencode(f"{path} {status.st_size} {status.st_mtime_ns}\n"))
-    return key.hexdigest()[:32]
+    for line in about:
+        key.update(os.fsencode(f"{line}\n"))
+    stored = cache / f"{key.hexdigest()[:32]}.npz"
+    arrays = _restore(stored)
+    if arrays is None:
+        arrays = decode_all()
+        _store(stored, arrays)
+    return arrays
 
 
-def _restore(stored: Path) -> dict[str, npt.NDArray[Any]] | None:
+def _restore(stored: Path) -> Arrays | None:
     try:
         with stored.open("rb") as file, np.load(file) as arrays:  # each member is checked against its CRC
             return dict(arrays)
@@ -156,7 +158,7 @@ def _restore(stored: Path) -> dict[str, npt.NDArray[Any]] | None:
         return None
 
 
-def _store(stored: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+def _store(stored: Path, arrays: Arrays) -> None:
     stored.parent.mkdir(parents=True, exist_ok=True)
     scratch = stored.with_name(f".{stored.stem}-{token_hex(8)}.npz")
     try:

@@ -6,14 +6,15 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import pooch
 import requests
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from training import DataError
-from training.folders import folders
+from training import DataError, folders
 
 MEDNIST = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/MedNIST.tar.gz"
@@ -24,6 +25,7 @@ MEDNIST_CREDIT = (
     "the RSNA Bone Age Challenge and the NIH Chest X-ray data set; CC BY-SA 4.0"
 )
 DOWNLOAD_RETRIES = 3
+CONNECTIONS = 8  # at a time, to one server
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 
 
@@ -75,12 +77,47 @@ def download(url: str, known_hash: str, cache: Path) -> Path:
         raise DataError(f"{url} does not have the expected checksum, so it was not used.") from error
 
 
+def fetch(addresses: dict[str, str], store: Path) -> Generator[tuple[str, Path | None]]:
+    """The files that have these addresses by their sha256, in any order, kept in `store` under it; None for one that is
+    not there or not what it was. Closing ends it.
+    """
+    known = {sha256: f"sha256:{sha256}" for sha256 in addresses}
+    files = pooch.create(store, "", registry=known, urls=addresses, retry_if_failed=DOWNLOAD_RETRIES)
+    pooch.get_logger().setLevel("WARNING")
+    pool = ThreadPoolExecutor(CONNECTIONS)
+    try:
+        plain = pooch.HTTPDownloader(timeout=60, stream=False)  # streaming leaves the connection of a 404 open
+        tries = {pool.submit(files.fetch, sha256, downloader=plain): sha256 for sha256 in addresses}
+        path: Path | None
+        for done in as_completed(tries):
+            try:
+                path = Path(done.result())
+            except (requests.RequestException, ValueError):  # the second is pooch's word for a wrong checksum
+                path = None
+            yield tries[done], path
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def by_checksum(folder: Path) -> dict[str, Path]:
+    """All files below `folder`, whatever they are called, by their sha256. Raises DataError."""
+    if not folder.is_dir():
+        raise DataError(f"There is no folder at {folder}.")
+    files = [*folders.files(folder)]
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(pool.map(_sha256, files), files, strict=True))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def extract(archive: Path, cache: Path) -> Path:
     """Unpack into `cache`, once per content; half an extraction is never mistaken for a whole one."""
     if not archive.name.lower().endswith(ARCHIVE_SUFFIXES):
         raise DataError(f"{archive} is neither a folder nor a .tar.gz or .zip archive.")
-    with archive.open("rb") as file:
-        target = cache / hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    target = cache / _sha256(archive)[:16]
     if target.is_dir():
         return target
     cache.mkdir(parents=True, exist_ok=True)
@@ -113,7 +150,7 @@ def _unpack(archive: Path, target: Path) -> None:
 
 def _class_root(folder: Path) -> Path:
     """`folder`, or the one folder inside it that holds the class folders."""
-    inside = folders(folder)
-    if len(inside) == 1 and folders(inside[0]):
+    inside = folders.folders(folder)
+    if len(inside) == 1 and folders.folders(inside[0]):
         return _class_root(inside[0])
     return folder

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from app.model import bundle, checkpoint
 from app.model.bundle import CARD, Bundle
@@ -10,13 +11,13 @@ from app.model.classifier import Classifier
 from tests.running import CACHE
 
 
-def another(root: Path) -> Bundle:
-    """The current bundle with another card, which makes it another version; not yet in use."""
+def another(root: Path, **changes: Any) -> Bundle:
+    """The current bundle with another card and changes to its manifest: another version, not yet in use."""
     first = bundle.read(root / "current")
     with bundle.staging(root) as folder:
         shutil.copytree(first.folder, folder, dirs_exist_ok=True)
         (folder / CARD).write_text("# mednist, again\n")
-        published = bundle.publish(bundle.seal(folder, first.manifest), root)
+        published = bundle.publish(bundle.seal(folder, first.manifest.model_copy(update=changes)), root)
     bundle.use(root, first.manifest.version)
     return published
 

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import pooch
 import typer
 from rich.console import Console
 
+from app.imaging import View
 from app.model import bundle
 from app.model.manifest import NAME_PATTERN
 from training import DataError, Interrupted, companions, datasets, dicom_terms, folders, recipes, source, split
@@ -45,7 +47,7 @@ def train(
     context: typer.Context,
     data: Data = source.MEDNIST,
     credit: Annotated[str | None, typer.Option(help="Whose pictures these are, for the model card.")] = None,
-    preset: Annotated[str, typer.Option(help=f"One of: {', '.join(recipes.INPUT_SIDES)}.")] = recipes.DEFAULT,
+    preset: Annotated[str, typer.Option(help=f"One of: {', '.join(recipes.INPUTS)}.")] = recipes.DEFAULT,
     split_by: SplitBy = "blocked",
     seed: Seed = 0,
     extra: Extra = None,
@@ -60,18 +62,18 @@ def train(
     """Train, evaluate and publish. Started again after an interruption, it goes on from the last whole epoch."""
     if context.invoked_subcommand:
         return
-    if preset not in recipes.INPUT_SIDES:
-        raise DataError(f"There is no preset {preset}; there is {', '.join(recipes.INPUT_SIDES)}.")
+    if preset not in recipes.INPUTS:
+        raise DataError(f"There is no preset {preset}; there is {', '.join(recipes.INPUTS)}.")
     if not re.fullmatch(NAME_PATTERN, name):
         raise DataError(f"A bundle cannot be called {name!a}: its name is small letters, digits, - and _, at most 200.")
-    size = recipes.INPUT_SIDES[preset]
+    view = recipes.INPUTS[preset].view
     root, classes = opened(data, extra, cache)
     headers = dicom_terms.read(dicom, classes)
-    elsewhere = read_external(external, classes, size) if external else None
+    elsewhere = read_external(external, classes, view) if external else None
     if preset != "article":  # which sees the article's pictures alone
         companions.choose(given, classes, cache, console.print)
-    parts = assign(root, extra, size, split_by, seed, cache)
-    judged = parts if size >= split.SIDE else replace(parts, pictures=gather(data, extra, cache))
+    parts = assign(root, extra, view, split_by, seed, cache)
+    judged = parts if view.size >= split.SIDE else replace(parts, pictures=gather(data, extra, cache, view))
     from training import fit, publish, report, run_folder  # here: Keras takes seconds to import
 
     recipe = recipes.load(preset)
@@ -94,7 +96,7 @@ def split_command(
     cache: Cache = CACHE,
 ) -> None:
     """Lay the pictures out as train_dir, val_dir and test_dir with the class folders inside."""
-    parts = split.make(gather(data, None, cache), split_by, seed)
+    parts = split.make(gather(data, None, cache, View(split.SIDE)), split_by, seed)
     for name, folder in split.lay_out(parts, out).items():
         console.print(f"{name}: {len(parts.rows(name)):,} pictures in {folder}")
 
@@ -112,7 +114,7 @@ def evaluate(
     """Every figure of a bundle on the test split its own manifest names, next to preset article's."""
     from training import compare
 
-    pictures = gather(data, extra, cache)
+    pictures = partial(gather, data, extra, cache)
     console.print(compare.table(compare.beside_article(artifacts, version, pictures, external, out, cache / COMPILED)))
     console.print(f"figures and charts are in {out}")
 
@@ -129,7 +131,8 @@ def robustness(
     """How a bundle fares on its test split under each change, by class, next to preset article."""
     from training import compare
 
-    judged = compare.beside_article(artifacts, version, gather(data, extra, cache), None, out, cache / COMPILED)
+    pictures = partial(gather, data, extra, cache)
+    judged = compare.beside_article(artifacts, version, pictures, None, out, cache / COMPILED)
     console.print(compare.corruptions_table(judged))
     console.print(f"figures and charts are in {out}")
 
@@ -146,19 +149,20 @@ def opened(data: str, extra: Path | None, cache: Path) -> tuple[Path, list[str]]
     return root, names
 
 
-def assign(root: Path, extra: Path | None, size: int, split_by: split.Method, seed: int, cache: Path) -> Split:
+def assign(root: Path, extra: Path | None, view: View, split_by: split.Method, seed: int, cache: Path) -> Split:
     """The part each picture plays, after saying what was found; the user's own are split by themselves."""
-    parts = split.make(shown(datasets.load(root, size, cache)), split_by, seed)
+    parts = split.make(shown(datasets.load(root, view, cache)), split_by, seed)
     if not extra:
         return parts
-    return split.join(parts, split.make(shown(datasets.load(extra, size, cache, least=1)), split_by, seed))
+    return split.join(parts, split.make(shown(datasets.load(extra, view, cache, least=1)), split_by, seed))
 
 
-def gather(data: str, extra: Path | None, cache: Path) -> Pictures:
+def gather(data: str, extra: Path | None, cache: Path, view: View) -> Pictures:
     """The data set, and behind it the user's own pictures where there are some, as large as they are judged."""
     root, _ = opened(data, extra, cache)
-    pictures = datasets.load(root, split.SIDE, cache)
-    return datasets.join(pictures, datasets.load(extra, split.SIDE, cache, least=1)) if extra else pictures
+    view = view._replace(size=split.SIDE)
+    pictures = datasets.load(root, view, cache)
+    return datasets.join(pictures, datasets.load(extra, view, cache, least=1)) if extra else pictures
 
 
 def shown(pictures: Pictures) -> Pictures:

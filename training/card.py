@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.model.manifest import Manifest, Metric
+from app.model.manifest import Input, Manifest, Metric
 
 HEADLINES = {  # what a reader looks for first, in this order
     "test_accuracy": "right on the test split",
@@ -39,7 +39,7 @@ def write(manifest: Manifest) -> str:
             [
                 f"# {manifest.name}, preset {training['preset']}",
                 f"Tells {', '.join(manifest.classes)} apart in grey pictures, shrunk to {manifest.input.size} × "
-                f"{manifest.input.size} pixels. {refusal}",
+                f"{manifest.input.size} pixels.{_ct_window(manifest.input)} {refusal}",
                 "**Not a medical device, not for diagnosis.** For sorting and checking archives of pictures whose headers are "
                 "missing or wrong; a person decides.",
                 f"Data: {data['source']}. {data['pictures']:,} pictures, split {data['split']} with seed {training['seed']}; "
@@ -59,6 +59,12 @@ def write(manifest: Manifest) -> str:
 
 REFUSES = "Where it finds none of them it says so: `accepted` is false and `label` is null."
 NEVER_REFUSES = "It cannot refuse: a picture of anything else is still given one of these labels."
+
+
+def _ct_window(input: Input) -> str:
+    if (window := input.ct_window) is None:
+        return ""
+    return f" It sees CT in Hounsfield units through a window of its own, centre {window.center:g}, width {window.width:g}."
 
 
 def _sections(metrics: dict[str, Metric]) -> Iterator[tuple[str, str, dict[str, Metric]]]:

@@ -2,12 +2,14 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.table import Table
 
+from app.imaging import View
 from app.model import bundle, checkpoint
 from app.model.bundle import Bundle
 from app.model.classifier import Classifier
@@ -20,6 +22,8 @@ from training.external import read
 from training.publish import LISTING
 
 ARTICLE = "article"  # the preset that others are held against
+
+Gather = Callable[[View], Pictures]  # as a model sees them
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Judged:
 
 
 def beside_article(
-    artifacts: Path, version: str, pictures: Pictures, external: Path | None, out: Path, cache: Path
+    artifacts: Path, version: str, pictures: Gather, external: Path | None, out: Path, cache: Path
 ) -> list[Judged]:
     """The chosen bundle and the newest of preset article, if another; compiled in `cache`, figures and charts in `out`."""
     chosen = bundle.find(artifacts, version)
@@ -45,10 +49,10 @@ def beside_article(
     return [_judge(checkpoint.compiled(one, cache), pictures, external, out) for one in both]
 
 
-def _judge(chosen: Bundle, pictures: Pictures, external: Path | None, out: Path) -> Judged:
+def _judge(chosen: Bundle, pictures: Gather, external: Path | None, out: Path) -> Judged:
     manifest = chosen.manifest
-    parts = split.restore(pictures, gzip.decompress(chosen.path(LISTING).read_bytes()).decode())
-    elsewhere = read(external, manifest.classes, manifest.input.size) if external else None
+    parts = split.restore(pictures(manifest.input.view), gzip.decompress(chosen.path(LISTING).read_bytes()).decode())
+    elsewhere = read(external, manifest.classes, manifest.input.view) if external else None
     found = evaluate(Classifier(chosen), parts, elsewhere)
     judged = Judged(chosen, found, forward_milliseconds(chosen))
     report.charts(found, elsewhere, manifest.classes, out / chosen.title)

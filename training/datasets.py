@@ -18,7 +18,7 @@ import numpy.typing as npt
 from rich.progress import track
 
 import app.imaging
-from app.imaging import PictureError, Pixels, decode, to_input
+from app.imaging import PictureError, Pixels, View, decode, to_input
 from training import DataError, folders
 from training.folders import NONE, written
 
@@ -62,11 +62,11 @@ class Pictures:
             yield f"left out: {reason}"
 
 
-def load(root: Path, size: int, cache: Path, least: int = 2) -> Pictures:
+def load(root: Path, view: View, cache: Path, least: int = 2) -> Pictures:
     """Decode everything under `root`, `least` classes or more, or take it from the cache. Raises DataError."""
     classes, paths, labels = listing(root, least)
     files = [f"{path} {(status := (root / path).stat()).st_size} {status.st_mtime_ns}" for path in paths]
-    arrays = cached(cache, [f"{root.resolve()} {size}", *files], partial(_decode_all, root, paths, size))
+    arrays = cached(cache, [f"{root.resolve()} {view}", *files], partial(_decode_all, root, paths, view))
     unreadable = [f"{written(paths[i])} ({arrays['errors'][i]})" for i in np.flatnonzero(arrays["errors"] != "")]
     keep = arrays["errors"] == "" if unreadable else slice(None)  # which copies nothing
     _check(classes, labels, labels[keep], unreadable)
@@ -118,21 +118,21 @@ def _check(classes: list[str], listed: Indices, kept: Indices, unreadable: list[
             raise DataError(f"The class folder {name} holds no readable picture.")
 
 
-def _decode_all(root: Path, paths: list[str], size: int) -> Arrays:
+def _decode_all(root: Path, paths: list[str], view: View) -> Arrays:
     with ProcessPoolExecutor() as pool:
-        results = pool.map(partial(_decode_one, root, size), paths, chunksize=FILES_PER_TASK)
+        results = pool.map(partial(_decode_one, root, view), paths, chunksize=FILES_PER_TASK)
         columns = zip(*track(results, "decoding", total=len(paths)), strict=True)
         return dict(zip(("inputs", "hashes", "kinds", "errors"), map(np.array, columns), strict=True))
 
 
-def _decode_one(root: Path, size: int, path: str) -> tuple[Pixels, str, str, str]:
+def _decode_one(root: Path, view: View, path: str) -> tuple[Pixels, str, str, str]:
     try:
-        picture = decode((root / path).read_bytes())
+        picture = decode((root / path).read_bytes(), ct_window=view.ct_window)
     except (PictureError, OSError) as error:
-        return np.zeros((size, size, 1), np.uint8), "", "", str(error)
+        return np.zeros((view.size, view.size, 1), np.uint8), "", "", str(error)
     height, width = picture.pixels.shape
     digest = hashlib.sha256(f"{height}x{width}:".encode() + picture.pixels.tobytes()).hexdigest()
-    return to_input(picture, size), digest, f"{picture.format} {picture.mode} {width}×{height}", ""
+    return to_input(picture, view.size), digest, f"{picture.format} {picture.mode} {width}×{height}", ""
 
 
 def cached(cache: Path, about: Iterable[str], decode_all: Callable[[], Arrays]) -> Arrays:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from app.imaging import PictureError, Pixels, decode, to_input
+from app.imaging import PictureError, Pixels, View, decode, to_input
 from training import DataError, folders
 from training.datasets import NO_CLASS, Indices
 
@@ -32,7 +32,7 @@ class External:
     sources: npt.NDArray[np.str_]
 
 
-def read(folder: Path, classes: list[str], size: int) -> External:
+def read(folder: Path, classes: list[str], view: View) -> External:
     """Every picture below `folder`. Raises DataError where one cannot be read or a class is unknown."""
     found = [*_pictures(folder)]
     if not found:
@@ -41,7 +41,7 @@ def read(folder: Path, classes: list[str], size: int) -> External:
     sources = _sources(folder / "provenance.csv")
     return External(
         labels=np.array([_label(*place, classes) for place in zip(groups, kinds, strict=True)], np.intp),
-        inputs=np.stack([_input(path, size) for path in files]),
+        inputs=np.stack([_input(path, view) for path in files]),
         groups=np.array(groups),
         kinds=np.array(kinds),
         sources=np.array([sources.get(path.relative_to(folder).as_posix(), "unknown") for path in files]),
@@ -55,9 +55,9 @@ def _pictures(folder: Path) -> Iterator[tuple[str, str, Path]]:
             yield from ((group, folders.class_name(kind), path) for path in sorted(folders.files(kind)))
 
 
-def _input(path: Path, size: int) -> Pixels:
+def _input(path: Path, view: View) -> Pixels:
     try:
-        return to_input(decode(path.read_bytes()), size)
+        return to_input(decode(path.read_bytes(), ct_window=view.ct_window), view.size)
     except PictureError as error:
         raise DataError(f"{path}: {error}") from error
 

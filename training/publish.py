@@ -11,11 +11,11 @@ from shutil import copytree
 import keras
 import numpy as np
 
-from app.imaging import RESAMPLE, Picture, to_input
+from app.imaging import Picture, to_input
 from app.model import bundle, checkpoint
 from app.model.bundle import CARD, COMPILED, MODEL, Bundle
 from app.model.classifier import Classifier, Outputs
-from app.model.manifest import Input, Manifest, Ood, Terms
+from app.model.manifest import Manifest, Ood, Terms
 from training import card, phantoms, report
 from training.calibrate import Calibration
 from training.evaluate import evaluate
@@ -42,7 +42,7 @@ def draft(
     return Manifest(
         name=name,
         classes=split.pictures.classes,
-        input=Input(size=recipe.size, resample=RESAMPLE),
+        input=recipe.input,
         temperature=calibration.temperature if calibration else 1.0,
         ood=ood,
         dicom=headers,

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from operator import methodcaller
 from time import monotonic
 from typing import Any
 
@@ -51,14 +50,14 @@ class Service:
     async def predict(self, data: bytes, context: RequestContext) -> Prediction:
         """The prediction for one encoded picture."""
         batcher = self._batcher(context)
-        pixels, header = await self._decode_one(partial(imaging.read_input, size=batcher.size), data, context)
+        pixels, header = await self._decode_one(partial(imaging.read_input, view=batcher.view), data, context)
         [outputs] = await batcher(pixels[np.newaxis], context.timing)
         return self._predict(batcher.bundle, outputs, header)
 
     async def predict_frames(self, data: bytes, context: RequestContext) -> Prediction:
         """The prediction from the mean over all frames, and that of each."""
         batcher = self._batcher(context)
-        seen = await self._decode_one(partial(imaging.read_frames, size=batcher.size), data, context)
+        seen = await self._decode_one(partial(imaging.read_frames, view=batcher.view), data, context)
         outputs = await batcher(np.stack([pixels for pixels, _ in seen]), context.timing)
         together = joined([_sound(each) for each in outputs])
         found = prediction.predict_frames(batcher.bundle.manifest, together, seen[len(seen) // 2][1])
@@ -66,10 +65,10 @@ class Service:
         return found
 
     async def explain(self, data: bytes, context: RequestContext) -> tuple[Prediction, Floats, Picture]:
-        """The prediction for one encoded picture, the evidence it came from, (h, w, classes), and the picture."""
+        """The prediction for one encoded picture, the evidence it came from, (h, w, classes), and the picture as shown."""
         batcher = self._batcher(context)
-        picture = await self._decode_one(methodcaller("read"), data, context)
-        [outputs] = await batcher(to_input(picture, batcher.size)[np.newaxis], context.timing)
+        picture, seen = await self._decode_one(partial(imaging.read_both, view=batcher.view), data, context)
+        [outputs] = await batcher(to_input(seen, batcher.view.size)[np.newaxis], context.timing)
         evidence = _sound(outputs).evidence
         if evidence is None:
             raise Unusable("The model in use gives no evidence to explain with.")
@@ -106,7 +105,7 @@ class Service:
 
     async def _predict_part(self, batcher: Batcher, files: list[bytes], context: RequestContext) -> list[Found]:
         timing, start = Timing(), monotonic()
-        items = await self.decode(partial(imaging.read_input, size=batcher.size), files, context)
+        items = await self.decode(partial(imaging.read_input, view=batcher.view), files, context)
         timing.decode = monotonic() - start
         found = await self._predict_each(batcher, items, timing)
         context.timing.cover(timing)

@@ -25,6 +25,7 @@ from app.imaging.picture import (  # as: for whoever imports it from here
     TooMuchWork as TooMuchWork,
     UnknownType as UnknownType,
     UnusablePicture as UnusablePicture,
+    Window,
 )
 
 RESAMPLE = "squash-box"  # written into every bundle; a bundle made for another way of shrinking is refused
@@ -32,6 +33,13 @@ OVERSAMPLING = 2  # a JPEG is decoded at a fraction that leaves this many times 
 OUTLINED_BYTES = 2**20  # in a larger file no outline is looked for
 
 ModelInput = tuple[Pixels, Header | None]  # (size, size, 1), and what a DICOM says
+
+
+class View(NamedTuple):
+    """How a model sees pictures."""
+
+    size: int  # pixels a side
+    ct_window: Window | None = None  # for a CT in Hounsfield units; None: each file's own
 
 
 def _dicom(data: bytes, limits: SizeLimits) -> ImageFile:
@@ -92,25 +100,34 @@ def open(data: bytes, limits: SizeLimits = DEFAULT_LIMITS) -> ImageFile:
     return glance(data).open(limits)
 
 
-def decode(data: bytes, at_least: int | None = None, limits: SizeLimits = DEFAULT_LIMITS) -> Picture:
-    """Header and pixels in one go. `at_least`, limits and errors are those of `open` and `ImageFile.read`."""
-    return open(data, limits).read(at_least)
+def decode(
+    data: bytes, at_least: int | None = None, limits: SizeLimits = DEFAULT_LIMITS, ct_window: Window | None = None
+) -> Picture:
+    """Header and pixels in one go. Arguments and errors are those of `open` and `ImageFile.read`."""
+    return open(data, limits).read(at_least, ct_window)
 
 
-def read_input(file: ImageFile, size: int) -> ModelInput:
-    """What a model of `size` pixels a side gets to see of a picture. Raises PictureError."""
-    picture = file.read(OVERSAMPLING * size)
-    return to_input(picture, size), picture.header
+def read_input(file: ImageFile, view: View) -> ModelInput:
+    """What a model gets to see of a picture. Raises PictureError."""
+    picture = file.read(OVERSAMPLING * view.size, view.ct_window)
+    return to_input(picture, view.size), picture.header
 
 
-def read_frames(file: ImageFile, size: int) -> Iterator[ModelInput]:
+def read_frames(file: ImageFile, view: View) -> Iterator[ModelInput]:
     """Model inputs of all frames, one at a time. Raises PictureError."""
-    for picture in file.frames():
-        yield to_input(picture, size), picture.header
+    for picture in file.frames(view.ct_window):
+        yield to_input(picture, view.size), picture.header
+
+
+def read_both(file: ImageFile, view: View) -> Iterator[Picture]:
+    """The picture as people are shown it and as a model sees it, both whole. Raises PictureError."""
+    shown = file.read()
+    yield shown
+    yield file.read(ct_window=view.ct_window) if view.ct_window and shown.header else shown  # a DICOM is read again
 
 
 def to_input(picture: Picture, size: int) -> Pixels:
-    """The model's view of a picture: squashed to a square with a box filter, (size, size, 1)."""
+    """Pixels for a model from a picture as it sees it: squashed to a square with a box filter, (size, size, 1)."""
     pixels = picture.pixels
     if pixels.shape != (size, size):
         pixels = np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BOX))

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from app.imaging import raster
-from app.imaging.picture import ImageFile, Picture, SizeLimits, UnknownType, as_damage
+from app.imaging.picture import ImageFile, Picture, SizeLimits, UnknownType, Window, as_damage
 
 
 @dataclass(frozen=True, slots=True)
 class BmpFile(raster.RasterFile):
     """A BMP that Pillow reads, its alpha with a grain of salt."""
 
-    def read(self, at_least: int | None = None) -> Picture:
+    def read(self, at_least: int | None = None, ct_window: Window | None = None) -> Picture:
         with as_damage("BMP"), self.image as image:
             mode = image.mode
             if (

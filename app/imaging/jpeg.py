@@ -18,6 +18,7 @@ from app.imaging.picture import (
     SizeLimits,
     TooMuchWork,
     UnknownType,
+    Window,
     as_damage,
     check_size,
 )
@@ -68,7 +69,7 @@ class JpegFile(ImageFile):
     limits: SizeLimits
 
     @as_damage("JPEG")
-    def read(self, at_least: int | None = None) -> Picture:
+    def read(self, at_least: int | None = None, ct_window: Window | None = None) -> Picture:
         """The picture, without Pillow where it needs nothing of it: its way to a small one takes longer than the pixels."""
         header, mode = self.header, MODES.get(self.header.colors, "")
         if header.bare and mode:

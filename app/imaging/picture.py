@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
+Window = tuple[float, float]  # centre and width of the values from black to white
 
 MIN_SIDE = 16
 NOT_FINITE = "The picture holds values that are not finite numbers."
@@ -69,7 +70,7 @@ class Header:
     columns: int
     frames: int
     said: tuple[str, ...] = ()  # every text and code that names the body part
-    window: tuple[float, float] | None = None  # centre and width the values were shown through, if it was a window
+    window: Window | None = None  # that the values are shown to people through, if it is a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,14 @@ class ImageFile(ABC):
     pixels: int  # as many as the header promises, in each frame
 
     @abstractmethod
-    def read(self, at_least: int | None = None) -> Picture:
-        """The picture, or the middle one of several frames. Where the format can, a smaller one in which both sides
-        keep `at_least` pixels. Raises PictureError.
+    def read(self, at_least: int | None = None, ct_window: Window | None = None) -> Picture:
+        """The picture, or the middle one of several frames, as people are shown it. Raises PictureError.
+
+        Where the format can, a smaller one in which both sides keep `at_least` pixels. A CT in Hounsfield units comes
+        through `ct_window` if there is one, air black whatever the file says; its header tells the file's own.
         """
 
-    def frames(self) -> Iterator[Picture]:
+    def frames(self, ct_window: Window | None = None) -> Iterator[Picture]:
         """Pictures of all frames, one at a time. Raises PictureError."""
         yield self.read()
 

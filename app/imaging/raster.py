@@ -18,6 +18,7 @@ from app.imaging.picture import (
     Pixels,
     SizeLimits,
     UnusablePicture,
+    Window,
     as_damage,
     bands,
     check_size,
@@ -35,7 +36,7 @@ class RasterFile(ImageFile):
 
     image: Image.Image
 
-    def read(self, at_least: int | None = None) -> Picture:
+    def read(self, at_least: int | None = None, ct_window: Window | None = None) -> Picture:
         with as_damage(self.image.format or ""), self.image as image:
             format, mode = image.format or "", image.mode
             turn_upright(image)

@@ -12,7 +12,16 @@ from imagecodecs import tiff_decode
 from PIL import Image
 
 from app.imaging import raster
-from app.imaging.picture import ImageFile, Picture, SizeLimits, UnknownType, UnusablePicture, as_damage, check_size
+from app.imaging.picture import (
+    ImageFile,
+    Picture,
+    SizeLimits,
+    UnknownType,
+    UnusablePicture,
+    Window,
+    as_damage,
+    check_size,
+)
 from app.imaging.png import unpacked
 
 SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
@@ -49,7 +58,7 @@ class GreyFile(ImageFile):
     tags: Tags
 
     @as_damage("TIFF")
-    def read(self, at_least: int | None = None) -> Picture:
+    def read(self, at_least: int | None = None, ct_window: Window | None = None) -> Picture:
         values = tiff_decode(self.data)
         if values.dtype.kind not in "uif":
             raise UnknownType("A TIFF of complex numbers is not read.")

@@ -42,7 +42,7 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._waiting: deque[_Waiting] = deque()
         self.bundle: Bundle = classifier.bundle
-        self.size = classifier.size  # pixels a side that the model looks at
+        self.view = classifier.view
 
     async def __call__(self, inputs: Pixels, timing: Timing) -> list[Outputs | Exception]:
         """What the model gives for each of `inputs`, (n, size, size, 1), a row each, or what went wrong with it."""

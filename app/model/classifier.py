@@ -54,7 +54,8 @@ class Classifier:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.classes = bundle.manifest.classes
-        self.size = bundle.manifest.input.size
+        self.view = bundle.manifest.input.view
+        self.size = self.view.size
         self._model = _open(bundle)
         self._check_shapes()
         self._replay()

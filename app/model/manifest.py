@@ -2,10 +2,13 @@
 
 import hashlib
 from datetime import UTC, datetime
+from operator import not_
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+from app.imaging import View
 
 
 def _inside(name: str) -> str:
@@ -23,12 +26,28 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
+class CtWindow(_Part):
+    """The Hounsfield units from black to white, as DICOM states a window."""
+
+    center: float = Field(allow_inf_nan=False)
+    width: float = Field(ge=1, allow_inf_nan=False)
+
+
 class Input(_Part):
-    """What the model takes: uint8 (n, size, size, channels), shrunk the way `resample` names."""
+    """What the model takes: uint8 (n, size, size, channels), shrunk the way `resample` names.
+
+    A CT in Hounsfield units is seen through `ct_window`, or without one through the file's own.
+    """
 
     size: int = Field(ge=1, le=1024)
     channels: Literal[1] = 1
     resample: str
+    ct_window: CtWindow | None = Field(default=None, exclude_if=not_)  # so older bundles keep their version
+
+    @property
+    def view(self) -> View:
+        window = self.ct_window
+        return View(self.size, (window.center, window.width) if window else None)
 
 
 class Golden(_Part):
@@ -75,7 +94,7 @@ class Manifest(_Part):
     files: dict[FileName, str] = {}
     temperature: float = Field(default=1.0, gt=0)
     ood: Ood | None = None
-    dicom: dict[str, Terms] = {}
+    dicom: dict[str, Terms] = Field(default={}, exclude_if=not_)  # here as well
     golden: list[Golden] = []
     metrics: dict[str, Metric] = {}
     data: dict[str, JsonValue] = {}
@@ -83,6 +102,5 @@ class Manifest(_Part):
 
     def fingerprint(self) -> str:
         """The version: first 12 hex digits of the sha256 of everything but `version` and `created`."""
-        unsaid = set() if self.dicom else {"dicom"}  # bundles from before there was such a thing keep their version
-        content = self.model_dump_json(exclude={"version", "created"} | unsaid)
+        content = self.model_dump_json(exclude={"version", "created"})
         return hashlib.sha256(content.encode()).hexdigest()[:12]

@@ -33,7 +33,7 @@ class Scorer:
         try:
             data = file.read()
             sha256 = hashlib.sha256(data).hexdigest()
-            return {"path": file.name, "sha256": sha256}, imaging.read_input(imaging.open(data), self._classifier.size)
+            return {"path": file.name, "sha256": sha256}, imaging.read_input(imaging.open(data), self._classifier.view)
         except (Unreadable, imaging.PictureError) as error:
             return failed_row(file, self.bundle, str(error), sha256), None
         except MemoryError:

@@ -27,7 +27,7 @@ DRAWN = 1500  # phantoms of each kind, where no data is given
 
 
 def compare(root: Path, cache: Path) -> None:
-    decode = partial(datasets.load, root, RECIPE.size, cache)
+    decode = partial(datasets.load, root, RECIPE.input.view, cache)
     decoding = seconds(decode)
     pictures = decode()  # from the cache
     count = len(pictures.labels)

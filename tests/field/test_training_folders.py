@@ -10,6 +10,7 @@ from unicodedata import normalize
 import numpy as np
 import pytest
 
+from app.imaging import View
 from app.model import bundle
 from tests.conftest import options
 from tests.dicoms import dicom
@@ -120,13 +121,13 @@ def test_what_systems_leave_is_no_class_and_no_picture(tmp_path: Path, name: str
     elsewhere = put(tmp_path / "elsewhere", f"in/{name}", f"in/Hand/{name}", "in/Hand/patient/1.png", f"out/{name}")
     assert opened(data, tmp_path) == ["CXR", "Hand"]
     assert below(data) == ["CXR/1.png", "Hand/1.png"]
-    assert len(external.read(elsewhere, ["CXR", "Hand"], 32).labels) == 1
+    assert len(external.read(elsewhere, ["CXR", "Hand"], View(32)).labels) == 1
 
 
 def test_other_names_are_pictures_whatever_they_end_in(tmp_path: Path) -> None:
     data = put(tmp_path, *(f"{kind}/{name}" for kind in ("@home", "#1") for name in TAKEN))
     put(data, "#1/3.dcm", content=dicom(HAND.astype(np.uint16)))
-    pictures = datasets.load(data, 32, tmp_path / ".cache")
+    pictures = datasets.load(data, View(32), tmp_path / ".cache")
     assert pictures.classes == ["#1", "@home"]
     assert len(pictures.labels) == 2 * len(TAKEN)
     assert not len(pictures.unreadable)
@@ -179,14 +180,14 @@ def test_an_accent_that_a_mac_takes_apart_is_the_same(data: Path, tmp_path: Path
     known = folders.classes(main)
     assert [*known] == ["Hand", composed]
     assert folders.join([*known], folders.classes(extra)) == ["Hand", composed]
-    assert external.read(put(tmp_path / "elsewhere", f"in/{apart}/1.png"), [composed], 32).kinds == [composed]
+    assert external.read(put(tmp_path / "elsewhere", f"in/{apart}/1.png"), [composed], View(32)).kinds == [composed]
 
 
 def test_a_listing_is_the_same_on_a_mac_and_names_bytes_that_are_no_letters(data: Path, tmp_path: Path) -> None:
     own = Path(shutil.copytree(data, tmp_path / "own"))
     (own / "Hand/000000.png").rename(own / normalize("NFD", "Hand/ä.png"))
     (own / "Hand/000001.png").rename(own / os.fsdecode(b"Hand/\xe4.png"))
-    parts = split.make(datasets.load(own, 32, tmp_path / "cache"), "blocked", 0)
+    parts = split.make(datasets.load(own, View(32), tmp_path / "cache"), "blocked", 0)
     assert {"Hand/ä.png", "Hand/\\xe4.png"} < {line.split(",")[0] for line in parts.listing().splitlines()}
     assert np.array_equal(split.restore(parts.pictures, parts.listing()).assigned, parts.assigned)
 

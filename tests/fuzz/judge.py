@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from app import imaging
-from app.imaging import Pixels, SizeLimits
+from app.imaging import Pixels, SizeLimits, View
 from app.imaging.picture import MIN_SIDE
 from app.imaging.sandbox import cost
 
 CRASHES = Path(__file__).parent / "crashes"
 LIMITS = SizeLimits(2**20)  # instead of 40 million pixels, so that what is found wanting is not just large
 MOST_SECONDS = 5
-SIZE = 64
+VIEW = View(64, ct_window=(40, 400))
 
 
 def judge(data: bytes) -> None:
@@ -24,12 +24,12 @@ def judge(data: bytes) -> None:
     cost(imaging.glance(data))
     try:
         read = imaging.open(data, LIMITS).read().pixels
-        seen, _ = imaging.read_input(imaging.open(data, LIMITS), SIZE)
+        seen, _ = imaging.read_input(imaging.open(data, LIMITS), VIEW)
     except (imaging.PictureError, MemoryError):
         return
     _check(read, 2)
     _check(seen, 3)
-    assert seen.shape == (SIZE, SIZE, 1)
+    assert seen.shape == (VIEW.size, VIEW.size, 1)
 
 
 def _check(pixels: Pixels, dimensions: int) -> None:

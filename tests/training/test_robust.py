@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.imaging import View
 from app.model import bundle
 from app.model.bundle import CARD
 from app.model.classifier import Outputs
@@ -28,7 +29,7 @@ PICTURES = np.stack([phantoms.draw(kind, np.random.default_rng(1)) for kind in p
 
 @pytest.fixture(scope="module")
 def parts(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Split:
-    return split.make(datasets.load(data, 64, tmp_path_factory.mktemp("cache")), "blocked", 0)
+    return split.make(datasets.load(data, View(64), tmp_path_factory.mktemp("cache")), "blocked", 0)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.imaging import decode
+from app.imaging import View, decode
 from tests.conftest import KINDS
 from tests.running import run
 from training import DataError, datasets, phantoms, split
@@ -22,7 +22,7 @@ def pictures(data: Path, tmp_path: Path) -> Pictures:
     own = Path(shutil.copytree(data, tmp_path / "own"))
     for number in range(5):
         shutil.copy(own / f"Hand/{number * 10:06d}.png", own / f"Hand/{900 + number:06d}.png")
-    return datasets.load(own, 32, tmp_path / "cache")
+    return datasets.load(own, View(32), tmp_path / "cache")
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -59,7 +59,7 @@ def test_a_class_too_small_for_three_splits_is_an_error(data: Path, tmp_path: Pa
     for path in sorted((own / "Hand").iterdir())[2:]:
         path.unlink()
     with pytest.raises(DataError, match="Hand has too few"):
-        split.make(datasets.load(own, 32, tmp_path / "cache"), "blocked", 0)
+        split.make(datasets.load(own, View(32), tmp_path / "cache"), "blocked", 0)
 
 
 @pytest.mark.parametrize("method", METHODS)

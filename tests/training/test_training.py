@@ -14,7 +14,7 @@ from tests.conftest import options
 from tests.running import run, start, wait_until
 from training import recipes
 from training.phantoms import write_data_set
-from training.recipes import INPUT_SIDES
+from training.recipes import INPUTS
 from training.recipes.article import RECIPE
 
 CHARTS = {f"{name}.png" for name in ("curves", "confusion", "recall", "changes", "reliability", "strangeness")}
@@ -25,10 +25,10 @@ def weights(artifacts: Path) -> list[np.ndarray]:
     return list(model.get_weights())
 
 
-@pytest.mark.parametrize("name", recipes.INPUT_SIDES)
+@pytest.mark.parametrize("name", recipes.INPUTS)
 def test_a_recipe_is_what_its_line_says(name: str) -> None:
     recipe = recipes.load(name)
-    assert (recipe.name, recipe.size) == (name, recipes.INPUT_SIDES[name])
+    assert (recipe.name, recipe.input) == (name, recipes.INPUTS[name])
 
 
 def test_the_article_network_is_the_published_one() -> None:
@@ -137,4 +137,4 @@ def test_a_full_disk_is_one_sentence_and_what_was_published_stays(data: Path, ar
 def test_an_unknown_preset_is_one_sentence(data: Path, tmp_path: Path) -> None:
     done = run("training", *options(data, tmp_path, "magic"))
     assert done.returncode == 2
-    assert done.stderr == f"error: There is no preset magic; there is {', '.join(INPUT_SIDES)}.\n"
+    assert done.stderr == f"error: There is no preset magic; there is {', '.join(INPUTS)}.\n"

@@ -3,12 +3,15 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from app.imaging import RESAMPLE
+from app.model.manifest import Input
+
 if TYPE_CHECKING:
     from training.recipes.recipe import Recipe
 
-INPUT_SIDES = {  # pixels, by the recipe's name
-    "article": 32,
-    "robust": 64,
+INPUTS = {  # by the recipe's name
+    "article": Input(size=32, resample=RESAMPLE),
+    "robust": Input(size=64, resample=RESAMPLE),
 }
 DEFAULT = "robust"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from training.recipes import INPUT_SIDES
+from app.model.manifest import Input
+from training.recipes import INPUTS
 from training.recipes.recipe import Recipe
 from training.split import Split
 
@@ -21,7 +22,7 @@ BEST = "best.keras"
 @dataclass(frozen=True, kw_only=True)
 class Article(Recipe):
     name: str = "article"
-    size: int = INPUT_SIDES["article"]
+    input: Input = INPUTS["article"]
     batch_size: int = 32
     max_epochs: int = 30
     learning_rate: float = 1e-3

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from app.model.manifest import Input
 from training.calibrate import Calibration
 from training.datasets import Indices
 from training.split import Split
@@ -48,10 +49,14 @@ class Recipe(ABC):
     """Nothing that shapes a model is set anywhere but in a recipe."""
 
     name: str
-    size: int  # side of the model's input, pixels
+    input: Input  # what its model takes
     batch_size: int
     max_epochs: int
     learning_rate: float
+
+    @property
+    def size(self) -> int:
+        return self.input.size
 
     @abstractmethod
     def network(self, classes: int, steps_per_epoch: int) -> keras.Model:
@@ -69,4 +74,4 @@ class Recipe(ABC):
         """The model to publish, made of the fitted one: outputs `probabilities`, perhaps `ood_score` and `evidence`."""
 
     def record(self) -> dict[str, str | int | float]:
-        return {key: value for key, value in asdict(self).items() if key != "name"}
+        return {key: value for key, value in asdict(self).items() if key not in {"name", "input"}}

@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers, ops
 
+from app.model.manifest import Input
 from training.augment import augment
 from training.augmenter import Augmenter
 from training.calibrate import Calibration, calibrate
-from training.recipes import INPUT_SIDES
+from training.recipes import INPUTS
 from training.recipes.recipe import Batches, Recipe
 from training.split import Split
 
@@ -27,7 +28,7 @@ CONVOLUTIONS = ((16, 5, 2), (32, 3, 2), (32, 3, 1), (64, 3, 2), (64, 3, 1), (128
 @dataclass(frozen=True, kw_only=True)
 class Robust(Recipe):
     name: str = "robust"
-    size: int = INPUT_SIDES["robust"]
+    input: Input = INPUTS["robust"]
     batch_size: int = 256
     max_epochs: int = 16
     learning_rate: float = 2e-3

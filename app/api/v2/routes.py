@@ -137,7 +137,7 @@ async def _judge(service: Service, elements: list[bytes] | Pixels, context: Requ
     if isinstance(elements, list):
         found = await service.predict_all(elements, context)
     else:
-        size = service.batcher.size
+        size = service.batcher.view.size
         found = await service.predict_pixels(elements.reshape(-1, size, size, 1), context)
     return [_sound(index, one) for index, one in enumerate(found)]
 

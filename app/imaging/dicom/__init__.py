@@ -26,6 +26,7 @@ from app.imaging.picture import (
     TooManyPixels,
     UnknownType,
     UnusablePicture,
+    Window,
     as_damage,
     check_size,
 )
@@ -49,20 +50,20 @@ class DicomFile(ImageFile):
     file: BytesIO
     header: Header
 
-    def read(self, at_least: int | None = None) -> Picture:
+    def read(self, at_least: int | None = None, ct_window: Window | None = None) -> Picture:
         """The middle frame, always whole."""
-        return next(self.frames(self.header.frames // 2))
+        return next(self.frames(ct_window, self.header.frames // 2))
 
-    def frames(self, first: int = 0) -> Iterator[Picture]:
+    def frames(self, ct_window: Window | None = None, first: int = 0) -> Iterator[Picture]:
         with as_damage(*DAMAGED):
             pixels = read_element(self.file, self.dataset, self.header.frames)
             for index in range(first, self.header.frames):
-                yield self._frame(pixels, index)
+                yield self._frame(pixels, index, ct_window)
 
-    def _frame(self, pixels: PixelElement, index: int) -> Picture:
+    def _frame(self, pixels: PixelElement, index: int, ct_window: Window | None) -> Picture:
         values, dataset = stored_values(self.dataset, pixels, index), of_frame(self.dataset, index)
         repair.shown(dataset)
-        shown, window = render(values, dataset, self.header.modality)
+        shown, window = render(values, dataset, self.header.modality, ct_window)
         return Picture(shown, "DICOM", str(dataset.PhotometricInterpretation), replace(self.header, window=window))
 
 

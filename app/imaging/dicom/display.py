@@ -9,25 +9,35 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 
-from app.imaging.picture import NOT_FINITE, Pixels, UnusablePicture, bands
+from app.imaging.picture import NOT_FINITE, Pixels, UnusablePicture, Window, bands
 
-DEFAULT_WINDOWS = {"CT": (40.0, 400.0)}  # centre and width in Hounsfield units for a CT that brings none: soft tissue
+SOFT_TISSUE = 40.0, 400.0  # in Hounsfield units, for a CT that brings no window
 CLIPPED_PERCENT = 0.5  # of the values, left out at either end where there is no window at all
 SAMPLED_PIXELS = 4_000_000  # enough to know those
 LINEAR = "LINEAR"
-HOUNSFIELD = "HU"
+CT, HOUNSFIELD = "CT", "HU"  # a modality, and its rescale type
 MAX_EXPONENT = 50  # beyond which a sigmoid is black or white
 
 Values = npt.NDArray[Any]
-Window = tuple[float, float]  # centre and width
 
 
-def render(values: Values, dataset: Dataset, modality: str | None) -> tuple[Pixels, Window | None]:
-    """Grey of one frame's stored values, (rows, columns) or (rows, columns, 3), and the window they were shown through."""
+def render(
+    values: Values, dataset: Dataset, modality: str | None, ct_window: Window | None = None
+) -> tuple[Pixels, Window | None]:
+    """Grey of one frame's stored values, (rows, columns) or (rows, columns, 3), and the window people see them through.
+
+    Hounsfield units are grey through `ct_window` if there is one, with air black also in MONOCHROME1.
+    """
+    plain = values.ndim < 3 and dataset.PhotometricInterpretation != "PALETTE COLOR"
     window = None
-    if values.ndim < 3 and dataset.PhotometricInterpretation != "PALETTE COLOR" and not dataset.get("VOILUTSequence"):
+    if plain and not dataset.get("VOILUTSequence"):
         window = _own_window(dataset) or _default_window(values, dataset, modality)
-    return np.concatenate([_grey(values[rows], dataset, window) for rows in bands(*values.shape[:2])]), window
+    parts = (values[rows] for rows in bands(*values.shape[:2]))
+    if plain and ct_window and _is_in_hounsfield_units(dataset, modality):
+        grey = [_eight_bits(_through(_modality(part, dataset), ct_window, LINEAR)) for part in parts]
+    else:
+        grey = [_grey(part, dataset, window) for part in parts]
+    return np.concatenate(grey), window
 
 
 def _grey(values: Values, dataset: Dataset, window: Window | None) -> Pixels:
@@ -38,8 +48,6 @@ def _grey(values: Values, dataset: Dataset, window: Window | None) -> Pixels:
     if values.ndim == 3:
         return np.asarray(Image.fromarray(_eight_bits(values / (2.0**bits - 1))).convert("L"))
     values = _modality(values, dataset)
-    if not np.isfinite(values).all():
-        raise UnusablePicture(NOT_FINITE)
     if window is None:
         table = dataset.VOILUTSequence[0]
         shown = _looked_up(values, table) / (2.0 ** table.LUTDescriptor[2] - 1)
@@ -63,12 +71,13 @@ def _padding(stored: Values, dataset: Dataset) -> npt.NDArray[np.bool_]:
 
 
 def _modality(stored: Values, dataset: Dataset) -> Values:
-    """What the modality measured, by PS3.3 C.11.1."""
+    """What the modality measured, by PS3.3 C.11.1. Raises UnusablePicture where that is no number."""
     if "ModalityLUTSequence" in dataset:
         return _looked_up(stored, dataset.ModalityLUTSequence[0])
     if "RescaleSlope" in dataset:
-        measured: Values = stored * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
-        return measured
+        stored = stored * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
+    if not np.isfinite(stored).all():
+        raise UnusablePicture(NOT_FINITE)
     return stored
 
 
@@ -94,8 +103,10 @@ def _own_window(dataset: Dataset) -> Window | None:
     return center, width
 
 
-def _is_in_hounsfield_units(dataset: Dataset) -> bool:
-    """Whether the header says so, for a CT: by a rescale or a table of no other type (PS3.3 C.11.1.1.2)."""
+def _is_in_hounsfield_units(dataset: Dataset, modality: str | None) -> bool:
+    """Whether it is a CT whose header says so: by a rescale of no other type, or a table (PS3.3 C.11.1.1.2)."""
+    if modality != CT:
+        return False
     table = next(iter(dataset.get("ModalityLUTSequence") or []), None)
     if table is not None:
         return bool(table.get("ModalityLUTType") == HOUNSFIELD)
@@ -108,8 +119,8 @@ def _default_window(stored: Values, dataset: Dataset, modality: str | None) -> W
     values, bits = _modality(stored, dataset), int(dataset.get("BitsStored") or 0)
     if values.dtype == np.uint8:
         low, high = 0.0, 2.0**bits - 1 if 0 < bits < 8 else 255.0
-    elif modality in DEFAULT_WINDOWS and _is_in_hounsfield_units(dataset):
-        return DEFAULT_WINDOWS[modality]
+    elif _is_in_hounsfield_units(dataset, modality):
+        return SOFT_TISSUE
     else:
         picture = ~_padding(stored, dataset)
         values = values[picture] if picture.any() else values

@@ -70,8 +70,7 @@ def train(
     root, classes = opened(data, extra, cache)
     headers = dicom_terms.read(dicom, classes)
     elsewhere = read_external(external, classes, view) if external else None
-    if preset != "article":  # which sees the article's pictures alone
-        companions.choose(given, classes, cache, console.print)
+    beside = None if preset == "article" else companions.choose(given, classes, cache, console.print)
     parts = assign(root, extra, view, split_by, seed, cache)
     judged = parts if view.size >= split.SIDE else replace(parts, pictures=gather(data, extra, cache, view))
     from training import fit, publish, report, run_folder  # here: Keras takes seconds to import
@@ -79,8 +78,8 @@ def train(
     recipe = recipes.load(preset)
     with run_folder.alone(folder := run_folder.folder(runs, recipe, parts)):
         report.samples(parts, folder)
-        fitted, history = fit.fit(recipe, parts, folder, console)
-        final, calibration = recipe.finish(fitted, parts, folder)
+        fitted, history = fit.fit(recipe, parts, beside, folder, console)
+        final, calibration = recipe.finish(fitted, parts, beside, folder)
         credit = credit or (source.MEDNIST_CREDIT if data == source.MEDNIST else Path(data).name)
         draft = publish.draft(name, credit, recipe, parts, calibration, headers, history)
         published = publish.publish(final, draft, judged, elsewhere, history, artifacts, folder)

@@ -1,4 +1,4 @@
-"""Training pictures repainted, augmented, and broken up into negatives."""
+"""Training pictures shown otherwise, and companions as the next display might show them."""
 
 import numpy as np
 
@@ -15,8 +15,11 @@ class Augmenter:
 
     def __init__(self, split: Split, rows: Indices) -> None:
         self.inputs, self.rows = split.pictures.inputs[:, :, :, 0], rows
-        self.names = np.array(split.pictures.classes)[split.pictures.labels[rows]]
-        self.planes = repaint.outline(self.inputs, rows, self.names)
+        names = np.array(split.pictures.classes)[split.pictures.labels[rows]]
+        repainted = np.flatnonzero(names == repaint.REPAINTED)
+        self.places = np.full(len(rows), -1)  # of a picture that is repainted among the planes
+        self.places[repainted] = np.arange(len(repainted))
+        self.planes = repaint.outline(self.inputs[rows[repainted]])
 
     def augmented(self, rng: np.random.Generator, rows: Indices) -> Pixels:
         """Copies as another scanner, display and position would have made them, (n, side, side)."""
@@ -24,11 +27,13 @@ class Augmenter:
 
     def negatives(self, rng: np.random.Generator, count: int, material: int) -> Pixels:
         """`count` pictures of none of the classes, drawn or made from at most `material` pictures."""
-        rows = rng.permutation(len(self.rows))[:material]
-        repainted = self._repainted(rng, rows)
-        pictures = augment(rng, repainted) / np.float32(255)
-        windowed = repainted[np.char.endswith(self.names[rows], "CT")]
-        return negatives.draw(rng, count, negatives.Material(pictures, windowed))
+        return negatives.draw(
+            rng, count, self.augmented(rng, rng.permutation(len(self.rows))[:material]) / np.float32(255)
+        )
 
     def _repainted(self, rng: np.random.Generator, rows: Indices) -> Greys:
-        return repaint.repaint(rng, self.inputs[self.rows[rows]], self.planes[rows], self.names[rows])
+        pictures, places = self.inputs[self.rows[rows]], self.places[rows]
+        greys = pictures / np.float32(255)
+        chosen = np.flatnonzero(places >= 0)
+        greys[chosen] = repaint.repaint(rng, pictures[chosen], self.planes[places[chosen]])
+        return greys

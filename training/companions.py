@@ -36,6 +36,7 @@ TURNS: dict[str, Callable[..., npt.NDArray[Any]]] = {"": np.asarray, "rot90": np
 
 Row = dict[str, str]
 Hounsfield = npt.NDArray[np.int16]
+Values = float | npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,14 @@ class Companions:
     def held_out(self) -> npt.NDArray[np.str_]:
         """(n,) why each is never trained on: "origin", "kind" or "picture"; empty where it is."""
         return self._column("held_out")
+
+    def learned(self, strangers: bool) -> Indices:
+        """Rows to learn from, of the classes or of none."""
+        return np.flatnonzero((self.held_out == "") & ((self.labels == NO_CLASS) == strangers))
+
+    def kept(self, strangers: bool) -> Indices:
+        """Rows that are held out, of the classes or of none."""
+        return np.flatnonzero((self.held_out != "") & ((self.labels == NO_CLASS) == strangers))
 
     def _column(self, name: str) -> npt.NDArray[np.str_]:
         return np.array([row[name] for row in self.rows])
@@ -130,9 +139,9 @@ def load(classes: list[str], folder: Path | None, cache: Path, listed: Path = LI
     return Companions(classes, here, **arrays, gone=[row["address"] for row in gone], sha256=sha256)
 
 
-def rendered(hounsfield: Hounsfield, center: float, width: float) -> Pixels:
-    """Grey of (m, 256, 256) Hounsfield units through a window (PS3.3 C.11.2.1.2), (m, 64, 64), 0 is black."""
-    shown = ((hounsfield - np.float32(center - 0.5)) / np.float32(width - 1) + 0.5).clip(0, 1)
+def rendered(hounsfield: Hounsfield, center: Values, width: Values) -> Pixels:
+    """Grey of (m, 256, 256) Hounsfield units through windows, one or (m, 1, 1) of them (PS3.3 C.11.2.1.2); (m, 64, 64)."""
+    shown = ((hounsfield - np.float32(center - 0.5)) / np.float32(width - 1) + np.float32(0.5)).clip(0, 1)
     shrunk = shown.reshape(len(shown), SIDE, SHRINKING, SIDE, SHRINKING).mean((2, 4))
     return np.asarray(shrunk * 255 + 0.5, np.uint8)
 

@@ -19,6 +19,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from training import Interrupted
+from training.companions import Companions
 from training.recipes.recipe import Recipe
 from training.split import Split
 
@@ -122,11 +123,13 @@ class StopOnRequest(keras.callbacks.Callback):  # type: ignore[misc]
             signal.signal(signal.SIGINT, before)
 
 
-def fit(recipe: Recipe, split: Split, run: Path, console: Console) -> tuple[keras.Model, History]:
+def fit(
+    recipe: Recipe, split: Split, companions: Companions | None, run: Path, console: Console
+) -> tuple[keras.Model, History]:
     """Train in `run`, going on where an earlier run stopped: the model and every epoch's figures. Raises Interrupted."""
     keras.utils.set_random_seed(split.seed)
     tf.config.experimental.enable_op_determinism()
-    batches = recipe.batches(split)
+    batches = recipe.batches(split, companions)
     model = recipe.network(len(split.pictures.classes), len(batches))
     model.summary(print_fn=console.print)
     callbacks = recipe.callbacks(run)

@@ -1,33 +1,21 @@
-"""Pictures of none of the classes: drawn from nothing, or broken out of training pictures until no region is left.
+"""Pictures of none of the classes, for data without real ones: drawn, or broken out of training pictures.
 
 float32 (n, SIDE, SIDE), 0…1. They stand for anything at all, so nothing here imitates a kind of picture people have.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from app.imaging import Pixels
-from training.augment import sample, warp
+from training.augment import warp
 from training.batch_random import COLUMNS, ROWS, SIDE, BatchRandom, Greys, stretched
 
 MAX_SHAPES = 40  # in one picture
 
 
-@dataclass(frozen=True)
-class Material:
-    """What negatives are broken out of."""
-
-    pictures: Greys  # augmented training pictures
-    windowed: Greys  # repainted CT, before any change of its greys
-
-    def some(self, rng: BatchRandom) -> Greys:
-        return self.pictures[rng.generator.integers(0, len(self.pictures), rng.n)]
-
-
-def draw(rng: np.random.Generator, count: int, material: Material) -> Pixels:
-    """`count` negatives of all kinds in random order, uint8."""
+def draw(rng: np.random.Generator, count: int, material: Greys) -> Pixels:
+    """`count` negatives of all kinds in random order, uint8, some made of `material`, training pictures."""
     shares = (np.array(list(KIND_SHARES.values())) * count).round().astype(int)
     shares[0] += count - shares.sum()
     drawn = [
@@ -37,7 +25,11 @@ def draw(rng: np.random.Generator, count: int, material: Material) -> Pixels:
     return np.concatenate(drawn)[rng.permutation(count)]
 
 
-def _leaves(rng: BatchRandom, material: Material) -> Greys:
+def _some(rng: BatchRandom, material: Greys) -> Greys:
+    return material[rng.generator.integers(0, len(material), rng.n)]
+
+
+def _leaves(rng: BatchRandom, material: Greys) -> Greys:
     """Overlapping shaded shapes of all sizes: dead leaves, whose statistics are those of photographs.
 
     Lee, Mumford and Huang, Int. J. Comput. Vis. 41 (2001).
@@ -58,7 +50,7 @@ def _leaves(rng: BatchRandom, material: Material) -> Greys:
     return np.clip(greys + texture, 0, 1)
 
 
-def _spectrum(rng: BatchRandom, material: Material) -> Greys:
+def _spectrum(rng: BatchRandom, material: Greys) -> Greys:
     """Noise whose amplitude falls as 1 / frequency ** 0…2.5, some of it pushed towards black and white."""
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.rfftfreq(SIDE), indexing="ij"))
     frequency[0, 0] = 1
@@ -68,7 +60,7 @@ def _spectrum(rng: BatchRandom, material: Material) -> Greys:
     return stretched(np.where(rng.chance(0.3), hard, noise))
 
 
-def _waves(rng: BatchRandom, material: Material) -> Greys:
+def _waves(rng: BatchRandom, material: Greys) -> Greys:
     """Gratings, checkerboards and rings, bent by clouds."""
     bend = rng.uniform(0, 8) * rng.clouds(4) * rng.chance(0.6)
     angle, frequency = rng.uniform(0, np.pi), rng.log_uniform(0.04, 1.5)
@@ -82,9 +74,9 @@ def _waves(rng: BatchRandom, material: Material) -> Greys:
     return hard * rng.uniform(0.1, 1) + 0.2 * rng.clouds(3) * rng.chance(0.5)
 
 
-def _shuffled(rng: BatchRandom, material: Material) -> Greys:
+def _shuffled(rng: BatchRandom, material: Greys) -> Greys:
     """Squares of one picture in another order, half of them turned."""
-    pictures = material.some(rng)
+    pictures = _some(rng, material)
     for row, size in enumerate(rng.generator.choice([8, 16, 32], rng.n, p=[0.4, 0.4, 0.2]).tolist()):
         across = SIDE // size
         tiles = pictures[row].reshape(across, size, across, size).swapaxes(1, 2).reshape(-1, size, size)
@@ -94,44 +86,17 @@ def _shuffled(rng: BatchRandom, material: Material) -> Greys:
     return pictures
 
 
-def _blended(rng: BatchRandom, material: Material) -> Greys:
-    """Two pictures over each other, or in patches beside each other."""
-    one, other = material.some(rng), np.rot90(material.some(rng), 1, (1, 2))
-    weight = np.where(rng.chance(0.5), rng.uniform(0.35, 0.65), rng.clouds(2) > 0)
-    return one * weight + other * (1 - weight)
-
-
-def _fragments(rng: BatchRandom, material: Material) -> Greys:
+def _fragments(rng: BatchRandom, material: Greys) -> Greys:
     """A picture so close that its region is lost."""
     black = np.zeros((rng.n, 1, 1), np.float32)
-    close = warp(rng, material.some(rng), black, turn=1, zoom=(1.5, 2.5))
+    close = warp(rng, _some(rng, material), black, turn=1, zoom=(1.5, 2.5))
     return stretched(warp(rng, close, black, turn=1, zoom=(2, 2.5))) * rng.uniform(0.4, 1)
 
 
-def _melted(rng: BatchRandom, material: Material) -> Greys:
-    """A picture bent by 7 to 16 pixels."""
-    reach = rng.uniform(7, 16)
-    rows, columns = (np.clip(axis + reach * rng.clouds(4), 0, SIDE - 1) for axis in (ROWS, COLUMNS))
-    return sample(material.some(rng), rows, columns)
-
-
-def _unphysical(rng: BatchRandom, material: Material) -> Greys:
-    """A CT whose bone is darker than its surroundings: no window shows that."""
-    if not len(material.windowed):
-        return _melted(rng, material)
-    greys = stretched(material.windowed[rng.generator.integers(0, len(material.windowed), rng.n)])
-    middle = rng.uniform(0.3, 0.7)
-    folded = np.minimum(greys / middle, (1 - greys) / (1 - middle))
-    return np.clip(folded, 0, 1) ** rng.log_uniform(0.6, 1.6)
-
-
-KIND_SHARES: dict[Callable[[BatchRandom, Material], Greys], float] = {
-    _leaves: 0.3,
-    _spectrum: 0.09,
-    _waves: 0.1,
-    _shuffled: 0.12,
-    _blended: 0.11,
-    _fragments: 0.1,
-    _melted: 0.1,
-    _unphysical: 0.08,
+KIND_SHARES: dict[Callable[[BatchRandom, Greys], Greys], float] = {
+    _leaves: 0.4,
+    _spectrum: 0.15,
+    _waves: 0.15,
+    _shuffled: 0.15,
+    _fragments: 0.15,
 }

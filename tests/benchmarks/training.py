@@ -32,7 +32,7 @@ def compare(root: Path, cache: Path) -> None:
     pictures = decode()  # from the cache
     count = len(pictures.labels)
     parts = Split(pictures, "listed", seed=0, assigned=np.full(count, "train"))
-    (inputs, targets), batches = parts.arrays(parts.rows("train")), RECIPE.batches(parts)
+    (inputs, targets), batches = parts.arrays(parts.rows("train")), RECIPE.batches(parts, None)
     directory = keras.utils.image_dataset_from_directory(
         root, label_mode="categorical", color_mode="grayscale", image_size=(RECIPE.size,) * 2, verbose=False
     )

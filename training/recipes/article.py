@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from app.model.manifest import Input
+from training.companions import Companions
 from training.recipes import INPUTS
 from training.recipes.recipe import Recipe
 from training.split import Split
@@ -60,7 +61,9 @@ class Article(Recipe):
             keras.callbacks.ModelCheckpoint(run / BEST, monitor="val_loss", save_best_only=True),
         ]
 
-    def finish(self, model: keras.Model, split: Split, run: Path) -> tuple[keras.Model, None]:
+    def finish(
+        self, model: keras.Model, split: Split, companions: Companions | None, run: Path
+    ) -> tuple[keras.Model, None]:
         return keras.models.load_model(run / BEST), None
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from app.model.manifest import Input
 from training.calibrate import Calibration
+from training.companions import Companions
 from training.datasets import Indices
 from training.split import Split
 
@@ -62,7 +63,7 @@ class Recipe(ABC):
     def network(self, classes: int, steps_per_epoch: int) -> keras.Model:
         """Untrained and compiled. Takes uint8 (n, size, size, 1) and normalises inside."""
 
-    def batches(self, split: Split) -> Batches:
+    def batches(self, split: Split, companions: Companions | None) -> Batches:
         return Batches(split, self.batch_size)
 
     def callbacks(self, run: Path) -> list[keras.callbacks.Callback]:
@@ -70,7 +71,9 @@ class Recipe(ABC):
         return []
 
     @abstractmethod
-    def finish(self, model: keras.Model, split: Split, run: Path) -> tuple[keras.Model, Calibration | None]:
+    def finish(
+        self, model: keras.Model, split: Split, companions: Companions | None, run: Path
+    ) -> tuple[keras.Model, Calibration | None]:
         """The model to publish, made of the fitted one: outputs `probabilities`, perhaps `ood_score` and `evidence`."""
 
     def record(self) -> dict[str, str | int | float]:

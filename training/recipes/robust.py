@@ -13,10 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers, ops
 
+from app.imaging import Pixels
 from app.model.manifest import Input
 from training.augment import augment
 from training.augmenter import Augmenter
 from training.calibrate import Calibration, calibrate
+from training.companions import Companions
+from training.company import Company
 from training.recipes import INPUTS
 from training.recipes.recipe import Batches, Recipe
 from training.split import Split
@@ -30,16 +33,18 @@ class Robust(Recipe):
     name: str = "robust"
     input: Input = INPUTS["robust"]
     batch_size: int = 256
-    max_epochs: int = 16
+    steps: int = 150  # in an epoch, whatever the number of pictures
+    max_epochs: int = 24
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     dropout: float = 0.1  # share of the last convolution's maps left out, another share for each picture
     warmup: float = 0.05  # share of all steps in which the learning rate rises; it falls as a cosine afterwards
-    untouched: float = 0.25  # share of a batch that is shown as it is
-    negatives: float = 0.27  # share of a batch that is none of the classes, with a uniform target …
-    negative_weight: float = 0.5  # … and this weight in the loss
-    pool: int = 24_000  # negatives drawn, once, at most one for each picture; each is augmented anew for every use
-    material: int = 4_000  # training pictures that negatives are made from
+    untouched: int = 52  # pictures of a batch that are shown as they are
+    own_companions: int = 44  # pictures of a batch that are companions of the classes
+    strangers: int = 69  # pictures of a batch that are none of the classes, with a uniform target …
+    stranger_weight: float = 0.5  # … and this weight in the loss
+    pool: int = 6_000  # strangers drawn, once, where there are no real ones; each is augmented anew for every use
+    material: int = 2_000  # training pictures that these are made from
 
     def network(self, classes: int, steps_per_epoch: int) -> keras.Model:
         """Pictures to logits: convolutions down to class evidence at a sixteenth of the size, averaged."""
@@ -67,39 +72,55 @@ class Robust(Recipe):
             self.learning_rate / 10, steps - rise, alpha=0.005, warmup_target=self.learning_rate, warmup_steps=rise
         )
 
-    def batches(self, split: Split) -> Batches:
-        return AugmentedBatches(split, self)
+    def batches(self, split: Split, companions: Companions | None) -> Batches:
+        return AugmentedBatches(split, companions, self)
 
-    def finish(self, model: keras.Model, split: Split, run: Path) -> tuple[keras.Model, Calibration]:
-        calibration = calibrate(model, split, self.material)
+    def finish(
+        self, model: keras.Model, split: Split, companions: Companions | None, run: Path
+    ) -> tuple[keras.Model, Calibration]:
+        calibration = calibrate(model, split, companions, self.material)
         return served(model, calibration), calibration
 
 
 class AugmentedBatches(Batches):
-    """Some training pictures as they are, most repainted and augmented, and negatives with a uniform target."""
+    """Some training pictures as they are, most augmented, companions among them, and strangers with a uniform target.
 
-    def __init__(self, split: Split, recipe: Robust) -> None:
-        self.recipe, self.negatives = recipe, round(recipe.batch_size * recipe.negatives)
-        rows = split.rows("train")
-        super().__init__(split, min(recipe.batch_size - self.negatives, len(rows)))
-        self.augmenter = Augmenter(split, rows)
-        rng = np.random.default_rng([split.seed, 1])
-        drawn = self.augmenter.negatives(rng, min(recipe.pool, len(rows)), recipe.material)
-        given = split.of_no_class("train")[:, :, :, 0]  # a user's own are half of all, however few they are
-        self.pool = np.concatenate([drawn, np.resize(given, drawn.shape)]) if len(given) else drawn
+    Strangers are real ones, the companions' and the user's own, or else drawn.
+    """
+
+    def __init__(self, split: Split, companions: Companions | None, recipe: Robust) -> None:
+        super().__init__(split, recipe.batch_size)
+        self.recipe, self.augmenter = recipe, Augmenter(split, self.rows)
+        self.own = Company(companions, companions.learned(strangers=False)) if companions else None
+        self.strangers = Company(companions, companions.learned(strangers=True)) if companions else None
+        self.pool = split.of_no_class("train")[:, :, :, 0]
+        if not companions:
+            drawn = self.augmenter.negatives(np.random.default_rng([split.seed, 1]), recipe.pool, recipe.material)
+            self.pool = np.concatenate([drawn, np.resize(self.pool, drawn.shape)]) if len(self.pool) else drawn
 
     def __len__(self) -> int:
-        return len(self.rows) // self.batch_size
+        return self.recipe.steps
 
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.generic], ...]:
-        rng, chosen = np.random.default_rng([self.split.seed, self.epoch, index]), self.chosen(index)
-        untouched = round(len(chosen) * self.recipe.untouched / (1 - self.recipe.negatives))
-        inputs, targets = self.split.arrays(self.rows[chosen])
-        inputs[untouched:, :, :, 0] = self.augmenter.augmented(rng, chosen[untouched:])
-        negatives = augment(rng, self.pool[rng.integers(0, len(self.pool), self.negatives)] / np.float32(255))
-        uniform = np.full((self.negatives, targets.shape[1]), 1 / targets.shape[1], np.float32)
-        weights = np.repeat(np.array([1, self.recipe.negative_weight], np.float32), [len(chosen), self.negatives])
-        return np.concatenate([inputs, negatives[..., np.newaxis]]), np.concatenate([targets, uniform]), weights
+        rng, recipe = np.random.default_rng([self.split.seed, self.epoch, index]), self.recipe
+        companions = self.own.draw(rng, recipe.own_companions) if self.own else (self.pool[:0], np.zeros(0, np.intp))
+        known = recipe.batch_size - recipe.strangers - len(companions[1])
+        chosen = rng.integers(0, len(self.rows), known)
+        inputs = self.split.pictures.inputs[self.rows[chosen], :, :, 0]
+        inputs[recipe.untouched :] = self.augmenter.augmented(rng, chosen[recipe.untouched :])
+        labels = np.concatenate([self.split.pictures.labels[self.rows[chosen]], companions[1]])
+        targets = np.eye(len(self.split.pictures.classes), dtype=np.float32)[labels]
+        uniform = np.full((recipe.strangers, targets.shape[1]), 1 / targets.shape[1], np.float32)
+        weights = np.repeat(np.array([1, recipe.stranger_weight], np.float32), [len(labels), recipe.strangers])
+        pictures = np.concatenate([inputs, companions[0], self._strangers(rng)])[..., np.newaxis]
+        return pictures, np.concatenate([targets, uniform]), weights
+
+    def _strangers(self, rng: np.random.Generator) -> Pixels:
+        """Half of them the user's own, however few, where there are both."""
+        count = self.recipe.strangers
+        pooled = 0 if not len(self.pool) else count // 2 if self.strangers else count
+        seen = [augment(rng, self.pool[rng.integers(0, len(self.pool), pooled)] / np.float32(255))] if pooled else []
+        return np.concatenate([*seen, self.strangers.draw(rng, count - pooled)[0]] if self.strangers else seen)
 
 
 def served(model: keras.Model, calibration: Calibration) -> keras.Model:

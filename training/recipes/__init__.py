@@ -4,14 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from app.imaging import RESAMPLE
-from app.model.manifest import Input
+from app.model.manifest import CtWindow, Input
 
 if TYPE_CHECKING:
     from training.recipes.recipe import Recipe
 
 INPUTS = {  # by the recipe's name
     "article": Input(size=32, resample=RESAMPLE),
-    "robust": Input(size=64, resample=RESAMPLE),
+    "robust": Input(size=64, resample=RESAMPLE, ct_window=CtWindow(center=40, width=400)),  # soft tissue
 }
 DEFAULT = "robust"
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 INPUTS = {  # by the recipe's name
     "article": Input(size=32, resample=RESAMPLE),
-    "robust": Input(size=64, resample=RESAMPLE, ct_window=CtWindow(center=40, width=400)),  # soft tissue
+    "robust": Input(size=64, resample=RESAMPLE, ct_window=CtWindow(center=0, width=1000)),  # air to bone
 }
 DEFAULT = "robust"
 

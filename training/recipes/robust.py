@@ -15,11 +15,13 @@ from keras import layers, ops
 
 from app.imaging import Pixels
 from app.model.manifest import Input
+from training import phantoms
 from training.augment import augment
 from training.augmenter import Augmenter
 from training.calibrate import Calibration, calibrate
 from training.companions import Companions
 from training.company import Company
+from training.datasets import Indices
 from training.recipes import INPUTS
 from training.recipes.recipe import Batches, Recipe
 from training.split import Split
@@ -41,6 +43,7 @@ class Robust(Recipe):
     warmup: float = 0.05  # share of all steps in which the learning rate rises; it falls as a cosine afterwards
     untouched: int = 52  # pictures of a batch that are shown as they are
     own_companions: int = 44  # pictures of a batch that are companions of the classes
+    phantoms: int = 1  # drawings of each region in a batch, so that examples and golden pictures are no strangers
     strangers: int = 69  # pictures of a batch that are none of the classes, with a uniform target …
     stranger_weight: float = 0.5  # … and this weight in the loss
     pool: int = 6_000  # strangers drawn, once, where there are no real ones; each is augmented anew for every use
@@ -93,6 +96,7 @@ class AugmentedBatches(Batches):
         self.recipe, self.augmenter = recipe, Augmenter(split, self.rows)
         self.own = Company(companions, companions.learned(strangers=False)) if companions else None
         self.strangers = Company(companions, companions.learned(strangers=True)) if companions else None
+        self.drawn = [kind for kind in phantoms.KINDS if kind in split.pictures.classes] * recipe.phantoms
         self.pool = split.of_no_class("train")[:, :, :, 0]
         if not companions:
             drawn = self.augmenter.negatives(np.random.default_rng([split.seed, 1]), recipe.pool, recipe.material)
@@ -103,17 +107,28 @@ class AugmentedBatches(Batches):
 
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.generic], ...]:
         rng, recipe = np.random.default_rng([self.split.seed, self.epoch, index]), self.recipe
-        companions = self.own.draw(rng, recipe.own_companions) if self.own else (self.pool[:0], np.zeros(0, np.intp))
-        known = recipe.batch_size - recipe.strangers - len(companions[1])
-        chosen = rng.integers(0, len(self.rows), known)
+        beside, labels = self._beside(rng)
+        chosen = rng.integers(0, len(self.rows), recipe.batch_size - recipe.strangers - len(labels))
         inputs = self.split.pictures.inputs[self.rows[chosen], :, :, 0]
         inputs[recipe.untouched :] = self.augmenter.augmented(rng, chosen[recipe.untouched :])
-        labels = np.concatenate([self.split.pictures.labels[self.rows[chosen]], companions[1]])
+        labels = np.concatenate([self.split.pictures.labels[self.rows[chosen]], labels])
         targets = np.eye(len(self.split.pictures.classes), dtype=np.float32)[labels]
         uniform = np.full((recipe.strangers, targets.shape[1]), 1 / targets.shape[1], np.float32)
         weights = np.repeat(np.array([1, recipe.stranger_weight], np.float32), [len(labels), recipe.strangers])
-        pictures = np.concatenate([inputs, companions[0], self._strangers(rng)])[..., np.newaxis]
+        pictures = np.concatenate([inputs, *beside, self._strangers(rng)])[..., np.newaxis]
         return pictures, np.concatenate([targets, uniform]), weights
+
+    def _beside(self, rng: np.random.Generator) -> tuple[list[Pixels], Indices]:
+        """Phantoms and companions of the classes, and their labels."""
+        classes = self.split.pictures.classes
+        pictures, labels = [], [np.array([classes.index(kind) for kind in self.drawn], np.intp)]
+        if self.drawn:
+            pictures.append(augment(rng, np.stack([phantoms.draw(kind, rng) for kind in self.drawn]) / np.float32(255)))
+        if self.own:
+            companions, known = self.own.draw(rng, self.recipe.own_companions)
+            pictures.append(companions)
+            labels.append(known)
+        return pictures, np.concatenate(labels)
 
     def _strangers(self, rng: np.random.Generator) -> Pixels:
         """Half of them the user's own, however few, where there are both."""

@@ -81,8 +81,8 @@ def train(
         fitted, history = fit.fit(recipe, parts, beside, folder, console)
         final, calibration = recipe.finish(fitted, parts, beside, folder)
         credit = credit or (source.MEDNIST_CREDIT if data == source.MEDNIST else Path(data).name)
-        draft = publish.draft(name, credit, recipe, parts, calibration, headers, history)
-        published = publish.publish(final, draft, judged, elsewhere, history, artifacts, folder)
+        draft = publish.draft(name, credit, recipe, parts, beside, calibration, headers, history)
+        published = publish.publish(final, draft, judged, beside, elsewhere, history, artifacts, folder)
     console.print(f"published {published.title}, now current; the report is in {folder}")
 
 
@@ -105,6 +105,7 @@ def evaluate(
     version: Version = bundle.CURRENT,
     data: Data = source.MEDNIST,
     extra: Extra = None,
+    given: Given = None,
     external: External = None,
     out: Out = Path("runs/evaluation"),
     artifacts: Artifacts = ARTIFACTS,
@@ -114,7 +115,9 @@ def evaluate(
     from training import compare
 
     pictures = partial(gather, data, extra, cache)
-    console.print(compare.table(compare.beside_article(artifacts, version, pictures, external, out, cache / COMPILED)))
+    choose = partial(companions.choose, given, cache=cache, say=console.print)
+    judged = compare.beside_article(artifacts, version, pictures, choose, external, out, cache / COMPILED)
+    console.print(compare.table(judged))
     console.print(f"figures and charts are in {out}")
 
 
@@ -131,7 +134,7 @@ def robustness(
     from training import compare
 
     pictures = partial(gather, data, extra, cache)
-    judged = compare.beside_article(artifacts, version, pictures, None, out, cache / COMPILED)
+    judged = compare.beside_article(artifacts, version, pictures, lambda classes: None, None, out, cache / COMPILED)
     console.print(compare.corruptions_table(judged))
     console.print(f"figures and charts are in {out}")
 

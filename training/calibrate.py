@@ -19,6 +19,11 @@ from training.split import Split
 FORWARD_BATCH = 256
 ACCEPTED_SHARE = 0.97  # of held-out companions of the classes
 NEGATIVES = 6_000  # that the threshold is read from where there are no companions
+EQUAL_ERROR = "free energy; equal error rate on drawn strangers"
+ACCEPTING = (
+    f"free energy; accepts {ACCEPTED_SHARE:.0%} or more of held-out companions, and of augmented validation pictures of each "
+    "class without"
+)
 TEMPERATURES = np.exp(np.linspace(-1.5, 1.5, 121))
 
 
@@ -28,6 +33,7 @@ class Calibration:
 
     temperature: float
     energy: float
+    method: str  # by which the energy was chosen, in words
 
 
 def calibrate(model: keras.Model, split: Split, companions: Companions | None, material: int) -> Calibration:
@@ -36,8 +42,8 @@ def calibrate(model: keras.Model, split: Split, companions: Companions | None, m
     augmented = Augmenter(split, rows).augmented(rng, np.arange(len(rows)))
     temperature = _temperature(model, split, companions)
     if companions is None:
-        return Calibration(temperature, _equal_error(model, split, augmented, rng, material))
-    return Calibration(temperature, _accepting(model, companions, augmented, split.pictures.labels[rows]))
+        return Calibration(temperature, _equal_error(model, split, augmented, rng, material), EQUAL_ERROR)
+    return Calibration(temperature, _accepting(model, companions, augmented, split.pictures.labels[rows]), ACCEPTING)
 
 
 def _temperature(model: keras.Model, split: Split, companions: Companions | None) -> float:

@@ -3,8 +3,9 @@
 import gzip
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from rich.table import Table
@@ -15,7 +16,8 @@ from app.model.bundle import Bundle
 from app.model.classifier import Classifier
 from app.model.manifest import Metric
 from training import report, split
-from training.card import percent
+from training.card import counted, percent
+from training.companions import Companions
 from training.datasets import Pictures
 from training.evaluate import Evaluation, evaluate, forward_milliseconds
 from training.external import read
@@ -24,6 +26,7 @@ from training.publish import LISTING
 ARTICLE = "article"  # the preset that others are held against
 
 Gather = Callable[[View], Pictures]  # as a model sees them
+Choose = Callable[[list[str]], Companions | None]  # of these classes
 
 
 @dataclass(frozen=True)
@@ -40,23 +43,26 @@ class Judged:
 
 
 def beside_article(
-    artifacts: Path, version: str, pictures: Gather, external: Path | None, out: Path, cache: Path
+    artifacts: Path, version: str, pictures: Gather, choose: Choose, external: Path | None, out: Path, cache: Path
 ) -> list[Judged]:
     """The chosen bundle and the newest of preset article, if another; compiled in `cache`, figures and charts in `out`."""
     chosen = bundle.find(artifacts, version)
     of_article = [one for one in bundle.available(artifacts) if one.manifest.training.get("preset") == ARTICLE]
     both = [chosen] + [one for one in of_article[-1:] if one.title != chosen.title]
-    return [_judge(checkpoint.compiled(one, cache), pictures, external, out) for one in both]
+    companions = choose(chosen.manifest.classes)
+    return [_judge(checkpoint.compiled(one, cache), pictures, companions, external, out) for one in both]
 
 
-def _judge(chosen: Bundle, pictures: Gather, external: Path | None, out: Path) -> Judged:
+def _judge(chosen: Bundle, pictures: Gather, companions: Companions | None, external: Path | None, out: Path) -> Judged:
     manifest = chosen.manifest
     parts = split.restore(pictures(manifest.input.view), gzip.decompress(chosen.path(LISTING).read_bytes()).decode())
+    parts = replace(parts, seed=cast(int, manifest.training["seed"]))
     elsewhere = read(external, manifest.classes, manifest.input.view) if external else None
-    found = evaluate(Classifier(chosen), parts, elsewhere)
+    beside = companions if companions and companions.classes == manifest.classes else None
+    found = evaluate(Classifier(chosen), parts, beside, elsewhere)
     judged = Judged(chosen, found, forward_milliseconds(chosen))
-    report.charts(found, elsewhere, manifest.classes, out / chosen.title)
-    report.mistakes(found, parts, elsewhere, out / chosen.title)
+    report.charts(found, manifest.classes, out / chosen.title)
+    report.mistakes(found, parts, out / chosen.title)
     figures = {name: metric.model_dump() for name, metric in found.metrics.items()}
     cost = {"parameters": manifest.training["parameters"], "forward_milliseconds": judged.milliseconds}
     (out / f"{chosen.title}.json").write_text(json.dumps(figures | cost, indent=1))
@@ -68,7 +74,7 @@ def table(judged: list[Judged]) -> Table:
     shown = Table("figure", *(f"{one.preset}\n{one.bundle.title}" for one in judged), "pictures")
     for name in judged[0].found.metrics:
         metrics = [one.found.metrics.get(name) for one in judged]
-        shown.add_row(name, *map(_cell, metrics), f"{judged[0].found.metrics[name].n:,}")
+        shown.add_row(name, *map(_cell, metrics), counted(judged[0].found.metrics[name]))
     shown.add_row("parameters", *(f"{one.bundle.manifest.training['parameters']:,}" for one in judged), "")
     for count in judged[0].milliseconds:
         shown.add_row(f"ms for {count} on one core", *(f"{one.milliseconds[count]:.2f}" for one in judged), "")

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from app.imaging import PictureError, Pixels, View, decode, to_input
 from training import DataError, folders
+from training.companions import Companions, rendered
 from training.datasets import NO_CLASS, Indices
 
 GROUPS = ("in", "off_protocol", "out")
@@ -25,7 +26,7 @@ GROUPS = ("in", "off_protocol", "out")
 class External:
     """n pictures, their group, kind (the folder's name), class (-1: none of them) and source."""
 
-    inputs: Pixels  # (n, size, size, 1)
+    inputs: Pixels  # (n, side, side, 1)
     groups: npt.NDArray[np.str_]
     kinds: npt.NDArray[np.str_]
     labels: Indices
@@ -45,6 +46,21 @@ def read(folder: Path, classes: list[str], view: View) -> External:
         groups=np.array(groups),
         kinds=np.array(kinds),
         sources=np.array([sources.get(path.relative_to(folder).as_posix(), "unknown") for path in files]),
+    )
+
+
+def held_out(companions: Companions, view: View) -> External:
+    """Companions never trained on, as a network of that view sees them but for shrinking; an origin is a source."""
+    rows, inputs = np.flatnonzero(companions.held_out != ""), companions.inputs.copy()
+    if view.ct_window:
+        inputs[companions.hounsfield_rows, :, :, 0] = rendered(companions.hounsfield, *view.ct_window)
+    labels = companions.labels[rows]
+    return External(
+        inputs=inputs[rows],
+        groups=np.where(labels == NO_CLASS, "out", "in"),
+        kinds=companions.kinds[rows],
+        labels=labels,
+        sources=companions.origins[rows],
     )
 
 

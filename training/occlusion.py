@@ -8,7 +8,7 @@ from app.imaging import Pixels
 from app.model.classifier import Classifier, Floats
 from app.model.manifest import Metric
 from training.batch_random import border
-from training.intervals import Flags, bootstrapped
+from training.intervals import Flags, mean
 
 HIDDEN_SHARE = 0.2
 
@@ -23,7 +23,7 @@ def cost(classifier: Classifier, inputs: Pixels) -> Metric:
     own = hottest(answers.evidence[every, :, :, labels], inputs.shape[1])
     others = own[np.random.default_rng(0).permutation(len(own))]
     kept_own, kept_other = (_probability(classifier, inputs, hidden, labels) for hidden in (own, others))
-    return bootstrapped(lambda rows: float((kept_other - kept_own)[rows].mean()), len(inputs))
+    return mean(kept_other - kept_own)
 
 
 def hottest(evidence: Floats, side: int) -> Flags:

@@ -18,6 +18,7 @@ from app.model.classifier import Classifier, Outputs
 from app.model.manifest import Manifest, Ood, Terms
 from training import card, phantoms, report
 from training.calibrate import Calibration
+from training.companions import Companions
 from training.evaluate import evaluate
 from training.external import External
 from training.fit import History
@@ -33,12 +34,14 @@ def draft(
     source: str,
     recipe: Recipe,
     split: Split,
+    companions: Companions | None,
     calibration: Calibration | None,
     headers: dict[str, Terms],
     history: History,
 ) -> Manifest:
     """The manifest as far as it is known before the model is exported and scored."""
-    ood = calibration and Ood(method="free energy", threshold=0.5, parameters={"energy": calibration.energy})
+    ood = calibration and Ood(method=calibration.method, threshold=0.5, parameters={"energy": calibration.energy})
+    beside = {"companions": {"sha256": companions.sha256, "counts": companions.counts()}} if companions else {}
     return Manifest(
         name=name,
         classes=split.pictures.classes,
@@ -51,6 +54,7 @@ def draft(
             "pictures": len(split.assigned),
             "split": split.method,
             "manifest_sha256": sha256(split.listing().encode()).hexdigest(),
+            **beside,
         },
         training={
             "preset": recipe.name,
@@ -67,6 +71,7 @@ def publish(
     model: keras.Model,
     draft: Manifest,
     split: Split,
+    companions: Companions | None,
     external: External | None,
     history: History,
     root: Path,
@@ -80,13 +85,13 @@ def publish(
         (folder / LISTING).write_bytes(gzip.compress(split.listing().encode(), mtime=0))
         staged = _stage(model, draft, folder)
         (folder / COMPILED).write_bytes(staged.compiled)  # for places without Keras
-        found = evaluate(Classifier(staged), split, external)
-        report.charts(found, external, staged.manifest.classes, folder / CHARTS)
+        found = evaluate(Classifier(staged), split, companions, external)
+        report.charts(found, staged.manifest.classes, folder / CHARTS)
         report.curves(history, folder / CHARTS)
         copytree(folder / CHARTS, run / CHARTS, dirs_exist_ok=True)
-        report.mistakes(found, split, external, run)
+        report.mistakes(found, split, run)
         final = staged.manifest.model_copy(update={"metrics": found.metrics})
-        (folder / CARD).write_text(card.write(final))
+        (folder / CARD).write_text(card.write(final, companions))
         sealed = bundle.seal(folder, final)
         Classifier(replace(sealed, compiled=staged.compiled))
         return bundle.publish(sealed, root)

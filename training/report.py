@@ -14,8 +14,8 @@ from app.imaging import Pixels
 from app.model.manifest import Metric
 from training.corruptions import CORRUPTIONS
 from training.datasets import Indices
-from training.evaluate import Evaluation, Metrics, Scores
-from training.external import External
+from training.evaluate import Evaluation
+from training.figures import Elsewhere, Metrics, Scores
 from training.fit import History
 from training.folders import NONE
 from training.intervals import CONFIDENCE_BINS
@@ -34,18 +34,24 @@ def samples(split: Split, folder: Path) -> None:
     _montage(pictures.inputs[chosen], titles, folder / "samples.png")
 
 
-def mistakes(found: Evaluation, split: Split, external: External | None, folder: Path) -> None:
-    """The surest mistakes on the test split, under the worst change of it, and elsewhere. Never in the bundle."""
+def mistakes(found: Evaluation, split: Split, folder: Path) -> None:
+    """The surest mistakes on the test split, under the worst change of it, held out and elsewhere. Never in the bundle."""
     pictures, rows = split.pictures.inputs, split.rows("test")
     names = np.array([*split.pictures.classes, NONE])  # NO_CLASS is the last
     _wrong(pictures[rows], names, found.test, found.test.mistakes(), folder / "mistakes.png")
     change, scores = min(found.corrupted.items(), key=lambda item: item[1].right.mean())
     changed = CORRUPTIONS[change](pictures[rows, :, :, 0])[..., np.newaxis]
     _wrong(changed, names, scores, scores.mistakes(), folder / f"mistakes_{change}.png")
-    if found.external and external:
-        judged = found.external
-        worst = [row for row in judged.mistakes() if judged.accepted[row] or external.groups[row] == "in"]
-        _wrong(external.inputs, names, judged, np.array(worst, int), folder / "mistakes_elsewhere.png")
+    for name, judged in _elsewhere(found).items():
+        groups, accepted = judged.pictures.groups, judged.scores.accepted
+        worst = [row for row in judged.scores.mistakes() if accepted[row] or groups[row] == "in"]
+        _wrong(judged.pictures.inputs, names, judged.scores, np.array(worst, int), folder / f"mistakes_{name}.png")
+
+
+def _elsewhere(found: Evaluation) -> dict[str, Elsewhere]:
+    """Pictures that are not the data set's, by what files about them are called."""
+    both = {"heldout": found.held_out, "elsewhere": found.external}
+    return {name: judged for name, judged in both.items() if judged}
 
 
 def _wrong(pictures: Pixels, names: np.ndarray, scores: Scores, rows: Indices, path: Path) -> None:
@@ -70,21 +76,16 @@ def curves(history: History, folder: Path) -> None:
     _save(figure, folder / "curves.png")
 
 
-def charts(found: Evaluation, external: External | None, classes: list[str], folder: Path) -> None:
+def charts(found: Evaluation, classes: list[str], folder: Path) -> None:
     """What `found` says, without a picture of a patient."""
     folder.mkdir(parents=True, exist_ok=True)
     _confusion(found.test, classes, "test split", folder / "confusion.png")
     _intervals(found.metrics, "test_recall_", "recall on the test split", folder / "recall.png")
     _intervals(found.metrics, "changed_", "right on the test split, changed", folder / "changes.png")
-    _reliability(found, external, folder / "reliability.png")
-    _ood_scores(found, external, folder / "strangeness.png")
-    if found.external and external:
-        _confusion(_only(found.external, external, "in"), classes, "pictures from elsewhere", folder / "external.png")
-
-
-def _only(scores: Scores, external: External, group: str) -> Scores:
-    rows = np.flatnonzero(external.groups == group)
-    return Scores(scores.labels[rows], scores.answers[rows], scores.threshold)
+    _reliability(found, folder / "reliability.png")
+    _ood_scores(found, folder / "strangeness.png")
+    for name, judged in _elsewhere(found).items():
+        _confusion(judged.only("in"), classes, name, folder / f"{name}.png")
 
 
 def _confusion(scores: Scores, classes: list[str], title: str, path: Path) -> None:
@@ -112,12 +113,12 @@ def _intervals(metrics: Metrics, prefix: str, title: str, path: Path) -> None:
     _save(figure, path)
 
 
-def _reliability(found: Evaluation, external: External | None, path: Path) -> None:
+def _reliability(found: Evaluation, path: Path) -> None:
     figure, axis = plt.subplots(figsize=(5, 5))
     axis.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
     _calibration_line(axis, found.test, "test split")
-    if found.external and external:
-        _calibration_line(axis, _only(found.external, external, "in"), "elsewhere")
+    for name, judged in _elsewhere(found).items():
+        _calibration_line(axis, judged.only("in"), name)
     axis.set(xlabel="confidence", ylabel="share right", title="reliability")
     axis.legend()
     _save(figure, path)
@@ -130,12 +131,12 @@ def _calibration_line(axis: Axes, scores: Scores, label: str) -> None:
     axis.plot(*zip(*means, strict=True), marker="o", label=label)
 
 
-def _ood_scores(found: Evaluation, external: External | None, path: Path) -> None:
+def _ood_scores(found: Evaluation, path: Path) -> None:
     figure, axis = plt.subplots(figsize=(6, 4))
     groups = {"test split": found.test.ood_score}
-    if found.external and external:
-        for group in np.unique(external.groups):
-            groups[f"elsewhere: {group}"] = found.external.ood_score[external.groups == group]
+    for name, judged in _elsewhere(found).items():
+        for group in np.unique(judged.pictures.groups):
+            groups[f"{name}: {group}"] = judged.only(group).ood_score
     for label, values in groups.items():
         weights = np.full(len(values), 1 / len(values))
         axis.hist(values, bins=np.linspace(0, 1, 41).tolist(), weights=weights, label=label, alpha=0.5)

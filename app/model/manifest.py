@@ -74,12 +74,16 @@ class Terms(_Part):
 
 
 class Metric(_Part):
-    """A share with its 95 % interval and the number of pictures behind it."""
+    """A share with its 95 % interval and the number of pictures behind it.
+
+    The interval is over `origins`, how many whole ones were drawn again, or without that number over pictures.
+    """
 
     value: float
     low: float
     high: float
     n: int
+    origins: int | None = Field(default=None, exclude_if=not_)  # here as well
 
 
 class Manifest(_Part):
@@ -94,7 +98,7 @@ class Manifest(_Part):
     files: dict[FileName, str] = {}
     temperature: float = Field(default=1.0, gt=0)
     ood: Ood | None = None
-    dicom: dict[str, Terms] = Field(default={}, exclude_if=not_)  # here as well
+    dicom: dict[str, Terms] = Field(default={}, exclude_if=not_)  # and here
     golden: list[Golden] = []
     metrics: dict[str, Metric] = {}
     data: dict[str, JsonValue] = {}

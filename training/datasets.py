@@ -39,6 +39,7 @@ class Pictures:
     classes: list[str]
     paths: npt.NDArray[np.str_]  # (n,) relative to root
     labels: Indices  # (n,) positions in classes, or NO_CLASS
+    origins: npt.NDArray[np.str_]  # (n,) such as extra/Hand/clinic of the user's own, empty of the data set
     inputs: Pixels  # (n, size, size, 1)
     hashes: npt.NDArray[np.str_]  # (n,) sha256 of the decoded pixels, before any resizing
     kinds: npt.NDArray[np.str_]  # (n,) such as "JPEG L 64×64"
@@ -71,23 +72,31 @@ def load(root: Path, view: View, cache: Path, least: int = 2) -> Pictures:
     keep = arrays["errors"] == "" if unreadable else slice(None)  # which copies nothing
     _check(classes, labels, labels[keep], unreadable)
     chosen = {name: arrays[name][keep] for name in ("inputs", "hashes", "kinds")}
-    return Pictures(root, classes, np.array(paths)[keep], labels[keep], unreadable=np.array(unreadable), **chosen)
+    chosen |= {"paths": np.array(paths)[keep], "labels": labels[keep], "origins": np.full(len(chosen["hashes"]), "")}
+    return Pictures(root, classes, unreadable=np.array(unreadable), **chosen)
 
 
 def join(main: Pictures, extra: Pictures) -> Pictures:
     """Both, `extra` behind `main`: its classes are found by name or added, and its folder "none" holds strangers."""
     classes = folders.join(main.classes, extra.classes)
     places = np.array([NO_CLASS if name == NONE else classes.index(name) for name in extra.classes], np.intp)
+    paths = np.char.add("extra/", extra.paths)
     return Pictures(
         root=main.root,
         classes=classes,
-        paths=np.concatenate([main.paths, np.char.add("extra/", extra.paths)]),
+        paths=np.concatenate([main.paths, paths]),
         labels=np.concatenate([main.labels, places[extra.labels]]),
+        origins=np.concatenate([main.origins, [_origin(path) for path in paths.tolist()]]),
         **{
             name: np.concatenate([getattr(main, name), getattr(extra, name)])
             for name in ("inputs", "hashes", "kinds", "unreadable")
         },
     )
+
+
+def _origin(path: str) -> str:
+    """The first sub-folder of the class that it lies in, or else the class."""
+    return "/".join(path.split("/")[:-1][:3])
 
 
 def listing(root: Path, least: int) -> tuple[list[str], list[str], Indices]:

@@ -40,6 +40,11 @@ class Split:
         """Positions of the pictures of one of SPLITS, strangers left out."""
         return np.flatnonzero((self.assigned == name) & (self.pictures.labels != NO_CLASS))
 
+    def extra(self, name: str, strangers: bool) -> Indices:
+        """Positions of the user's own among them, of the classes or of none."""
+        chosen = (self.assigned == name) & (self.pictures.origins != "")
+        return np.flatnonzero(chosen & ((self.pictures.labels == NO_CLASS) == strangers))
+
     def of_no_class(self, name: str) -> Pixels:
         """The extra pictures of one of SPLITS that are none of the classes, (n, size, size, 1)."""
         return np.asarray(self.pictures.inputs[(self.assigned == name) & (self.pictures.labels == NO_CLASS)])

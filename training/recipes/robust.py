@@ -15,12 +15,11 @@ from keras import layers, ops
 
 from app.imaging import Pixels
 from app.model.manifest import Input
-from training import phantoms
+from training import company, phantoms
 from training.augment import augment
 from training.augmenter import Augmenter
 from training.calibrate import Calibration, calibrate
 from training.companions import Companions
-from training.company import Company
 from training.datasets import Indices
 from training.recipes import INPUTS
 from training.recipes.recipe import Batches, Recipe
@@ -42,11 +41,11 @@ class Robust(Recipe):
     dropout: float = 0.1  # share of the last convolution's maps left out, another share for each picture
     warmup: float = 0.05  # share of all steps in which the learning rate rises; it falls as a cosine afterwards
     untouched: int = 52  # pictures of a batch that are shown as they are
-    own_companions: int = 44  # pictures of a batch that are companions of the classes
+    own_companions: int = 44  # pictures of a batch that are companions of the classes, or the user's own
     phantoms: int = 1  # drawings of each region in a batch, so that examples and golden pictures are no strangers
     strangers: int = 69  # pictures of a batch that are none of the classes, with a uniform target …
     stranger_weight: float = 0.5  # … and this weight in the loss
-    pool: int = 6_000  # strangers drawn, once, where there are no real ones; each is augmented anew for every use
+    pool: int = 6_000  # strangers drawn, once, where there are no companions; each is augmented anew for every use
     material: int = 2_000  # training pictures that these are made from
 
     def network(self, classes: int, steps_per_epoch: int) -> keras.Model:
@@ -88,54 +87,59 @@ class Robust(Recipe):
 class AugmentedBatches(Batches):
     """Some training pictures as they are, most augmented, companions among them, and strangers with a uniform target.
 
-    Strangers are real ones, the companions' and the user's own, or else drawn.
+    The user's own join the companions, or stand in their place. Strangers are companions or else drawn, and the user's own.
     """
 
     def __init__(self, split: Split, companions: Companions | None, recipe: Robust) -> None:
         super().__init__(split, recipe.batch_size)
+        own, strangers = (split.extra("train", strangers) for strangers in (False, True))
+        self.rows = np.setdiff1d(self.rows, own)  # the data set's
         self.recipe, self.augmenter = recipe, Augmenter(split, self.rows)
-        self.own = Company(companions, companions.learned(strangers=False)) if companions else None
-        self.strangers = Company(companions, companions.learned(strangers=True)) if companions else None
+        self.company, self.extra_strangers = (company.of_extra(split.pictures, rows) for rows in (own, strangers))
+        self.strangers = company.of_companions(companions, strangers=True) if companions else None
+        if companions:
+            self.company = company.of_companions(companions, strangers=False) + self.company
+        else:
+            rng = np.random.default_rng([split.seed, 1])
+            self.pool = self.augmenter.negatives(rng, recipe.pool, recipe.material)
         self.drawn = [kind for kind in phantoms.KINDS if kind in split.pictures.classes] * recipe.phantoms
-        self.pool = split.of_no_class("train")[:, :, :, 0]
-        if not companions:
-            drawn = self.augmenter.negatives(np.random.default_rng([split.seed, 1]), recipe.pool, recipe.material)
-            self.pool = np.concatenate([drawn, np.resize(self.pool, drawn.shape)]) if len(self.pool) else drawn
 
     def __len__(self) -> int:
         return self.recipe.steps
 
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.generic], ...]:
         rng, recipe = np.random.default_rng([self.split.seed, self.epoch, index]), self.recipe
-        beside, labels = self._beside(rng)
-        chosen = rng.integers(0, len(self.rows), recipe.batch_size - recipe.strangers - len(labels))
+        drawn, drawn_labels = self._drawn(rng)
+        # at most as many as there are, so that a few are not learnt by heart
+        beside, beside_labels = self.company.draw(rng, min(recipe.own_companions, len(self.company.labels)))
+        known = recipe.batch_size - recipe.strangers - len(drawn) - len(beside)
+        chosen = rng.integers(0, len(self.rows), known)
         inputs = self.split.pictures.inputs[self.rows[chosen], :, :, 0]
         inputs[recipe.untouched :] = self.augmenter.augmented(rng, chosen[recipe.untouched :])
-        labels = np.concatenate([self.split.pictures.labels[self.rows[chosen]], labels])
+        labels = np.concatenate([self.split.pictures.labels[self.rows[chosen]], drawn_labels, beside_labels])
         targets = np.eye(len(self.split.pictures.classes), dtype=np.float32)[labels]
         uniform = np.full((recipe.strangers, targets.shape[1]), 1 / targets.shape[1], np.float32)
         weights = np.repeat(np.array([1, recipe.stranger_weight], np.float32), [len(labels), recipe.strangers])
-        pictures = np.concatenate([inputs, *beside, self._strangers(rng)])[..., np.newaxis]
+        pictures = np.concatenate([inputs, drawn, beside, self._strangers(rng)])[..., np.newaxis]
         return pictures, np.concatenate([targets, uniform]), weights
 
-    def _beside(self, rng: np.random.Generator) -> tuple[list[Pixels], Indices]:
-        """Phantoms and companions of the classes, and their labels."""
+    def _drawn(self, rng: np.random.Generator) -> tuple[Pixels, Indices]:
+        """Phantoms, and their labels."""
+        if not self.drawn:
+            return self.company.pictures[:0], np.zeros(0, np.intp)
+        drawn = np.stack([phantoms.draw(kind, rng) for kind in self.drawn]) / np.float32(255)
         classes = self.split.pictures.classes
-        pictures, labels = [], [np.array([classes.index(kind) for kind in self.drawn], np.intp)]
-        if self.drawn:
-            pictures.append(augment(rng, np.stack([phantoms.draw(kind, rng) for kind in self.drawn]) / np.float32(255)))
-        if self.own:
-            companions, known = self.own.draw(rng, self.recipe.own_companions)
-            pictures.append(companions)
-            labels.append(known)
-        return pictures, np.concatenate(labels)
+        return augment(rng, drawn), np.array([classes.index(kind) for kind in self.drawn], np.intp)
 
     def _strangers(self, rng: np.random.Generator) -> Pixels:
-        """Half of them the user's own, however few, where there are both."""
-        count = self.recipe.strangers
-        pooled = 0 if not len(self.pool) else count // 2 if self.strangers else count
-        seen = [augment(rng, self.pool[rng.integers(0, len(self.pool), pooled)] / np.float32(255))] if pooled else []
-        return np.concatenate([*seen, self.strangers.draw(rng, count - pooled)[0]] if self.strangers else seen)
+        """Half of them the user's own, however few, where there are some."""
+        own, _ = self.extra_strangers.draw(rng, self.recipe.strangers // 2)
+        count = self.recipe.strangers - len(own)
+        if self.strangers:
+            others, _ = self.strangers.draw(rng, count)
+        else:
+            others = augment(rng, self.pool[rng.integers(0, len(self.pool), count)] / np.float32(255))
+        return np.concatenate([own, others])
 
 
 def served(model: keras.Model, calibration: Calibration) -> keras.Model:

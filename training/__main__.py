@@ -22,7 +22,7 @@ from training.split import Split
 
 WRONG_USE, BAD_BUNDLE, INTERRUPTED = 2, 3, 130
 
-console = Console(highlight=False, markup=False, soft_wrap=True)
+console = Console(highlight=False, markup=False)
 EPILOG = """
 Exit codes: 0 done, 2 wrong use or data, 3 a bundle cannot be trusted, 130 interrupted (the same command goes on).
 """
@@ -84,7 +84,7 @@ def train(
         credit = credit or (source.MEDNIST_CREDIT if data == source.MEDNIST else Path(data).name)
         draft = publish.draft(name, credit, recipe, parts, calibration, headers, history)
         published = publish.publish(final, draft, judged, elsewhere, history, artifacts, folder)
-        publish.put_in_use(published, artifacts, console.print)
+        publish.put_in_use(published, artifacts, partial(console.print, soft_wrap=True))
     console.print(f"the report is in {folder}")
 
 

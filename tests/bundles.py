@@ -17,9 +17,7 @@ def another(root: Path, **changes: Any) -> Bundle:
     with bundle.staging(root) as folder:
         shutil.copytree(first.folder, folder, dirs_exist_ok=True)
         (folder / CARD).write_text("# mednist, again\n")
-        published = bundle.publish(bundle.seal(folder, first.manifest.model_copy(update=changes)), root)
-    bundle.use(root, first.manifest.version)
-    return published
+        return bundle.publish(bundle.seal(folder, first.manifest.model_copy(update=changes)), root)
 
 
 def point(link: Path, folder: str | Path) -> None:

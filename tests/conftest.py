@@ -15,6 +15,7 @@ import httpx2
 import numpy as np
 import pytest
 
+from app.model import bundle
 from tests.running import CACHE, COMMITTED, Server, run, serving
 from training import phantoms
 
@@ -59,10 +60,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+SHORT = {"robust": ["--epochs", "3", "--steps", "4"]}  # by itself preset robust takes 24 epochs of 150
+
+
 def options(data: Path, base: Path, preset: str = "article") -> list[str | Path]:
     """Of the training command, for which everything it writes lies under `base`."""
     folders: list[str | Path] = ["--runs", base / "runs", "--artifacts", base / "artifacts", "--cache", base / "cache"]
-    return ["--data", data, "--preset", preset, *folders]
+    return ["--data", data, "--preset", preset, *SHORT.get(preset, []), *folders]
 
 
 def train(data: Path, base: Path, *more: str | Path, preset: str = "article") -> Path:
@@ -92,8 +96,11 @@ def root(artifacts: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def robust(data: Path, elsewhere: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one of preset robust, judged on pictures from elsewhere too."""
-    return train(data, tmp_path_factory.mktemp("robust"), "--external", elsewhere, preset="robust")
+    """A folder with one of preset robust, judged on pictures from elsewhere too; hardly trained, and in use all the same."""
+    root = train(data, tmp_path_factory.mktemp("robust"), "--external", elsewhere, preset="robust")
+    [published] = bundle.available(root)
+    bundle.use(root, published.title)
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -38,8 +38,7 @@ External = Annotated[Path | None, typer.Option(help="Pictures from elsewhere: in
 Version = Annotated[str, typer.Option("--bundle", help="Version or folder name.")]
 Out = Annotated[Path, typer.Option(help="Where the figures as JSON and the charts go.")]
 Artifacts = Annotated[Path, typer.Option(help="Where bundles are published.")]
-ARTIFACTS = Path("model_artifacts")
-CACHE, COMPILED = Path(pooch.os_cache("bodyregion")), "compiled"
+ARTIFACTS, CACHE, COMPILED = Path("model_artifacts"), Path(pooch.os_cache("bodyregion")), "compiled"
 
 
 @cli.callback(invoke_without_command=True)
@@ -50,6 +49,8 @@ def train(
     preset: Annotated[str, typer.Option(help=f"One of: {', '.join(recipes.INPUTS)}.")] = recipes.DEFAULT,
     split_by: SplitBy = "blocked",
     seed: Seed = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How many; the recipe's own number by default.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Batches an epoch; else the recipe's own number.")] = None,
     extra: Extra = None,
     given: Given = None,
     external: External = None,
@@ -75,7 +76,7 @@ def train(
     judged = parts if view.size >= split.SIDE else replace(parts, pictures=gather(data, extra, cache, view))
     from training import fit, publish, report, run_folder  # here: Keras takes seconds to import
 
-    recipe = recipes.load(preset)
+    recipe = recipes.load(preset, epochs, steps)
     with run_folder.alone(folder := run_folder.folder(runs, recipe, parts)):
         report.samples(parts, folder)
         fitted, history = fit.fit(recipe, parts, beside, folder, console)
@@ -83,7 +84,8 @@ def train(
         credit = credit or (source.MEDNIST_CREDIT if data == source.MEDNIST else Path(data).name)
         draft = publish.draft(name, credit, recipe, parts, beside, calibration, headers, history)
         published = publish.publish(final, draft, judged, beside, elsewhere, history, artifacts, folder)
-    console.print(f"published {published.title}, now current; the report is in {folder}")
+        publish.put_in_use(published, artifacts, partial(console.print, soft_wrap=True))
+    console.print(f"the report is in {folder}")
 
 
 @cli.command("split")

@@ -8,11 +8,11 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from app.imaging import Pixels, preview
 from app.model.classifier import Outputs
-from app.model.manifest import Golden
+from app.model.manifest import Golden, Manifest
 
 SIDE = 64
 OF_EACH_KIND = 40  # among which the golden pictures are chosen
-LEAST_SURE = 10  # golden pictures, beside the surest of each class
+LEAST_SURE = 10  # golden pictures of regions, beside the surest of each class and the strangers
 
 Draw = Callable[[ImageDraw.ImageDraw, np.random.Generator], None]
 
@@ -56,12 +56,16 @@ def _hand(pen: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
 
 
 def _radiograph(pen: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
-    pen.rectangle((0, 0, SIDE, SIDE), fill=int(rng.uniform(150, 190)))
-    for x in (0.28, 0.72):
-        _oval(pen, x, 0.45, 0.3, 0.7, rng.uniform(40, 80))
-    for y in range(8, 56, 7):
-        pen.arc((4, y - 6, 60, y + 10), 200, 340, fill=130)
-    _oval(pen, 0.55, 0.62, 0.3, 0.3, 205)
+    tissue = int(rng.uniform(140, 190))
+    pen.rectangle((0, 0, SIDE, SIDE), fill=tissue)
+    for x in (0.3, 0.7):
+        _oval(pen, x, 0.52, 0.26, 0.87, rng.uniform(40, 80))
+    for y in range(6, 52, 6):
+        for x in (10, 36):
+            pen.arc((x, y, x + 19, y + 12), 190, 350, fill=int(rng.uniform(90, 120)))
+    for x, y in ((0, 42), (32, 46)):
+        pen.pieslice((x, y, x + 32, y + 42), 180, 360, fill=tissue)
+    pen.polygon([(29, 0), (35, 0), (36, 26), (48, 48), (46, 56), (28, 56), (28, 20)], fill=tissue + 30)
 
 
 def _breast(pen: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
@@ -82,10 +86,43 @@ KINDS: dict[str, Draw] = {
 }
 
 
+def _noise(pen: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
+    pen.bitmap((0, 0), Image.fromarray(rng.integers(0, 256, (SIDE, SIDE), np.uint8)), fill=255)
+
+
+def _checkerboard(pen: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
+    step = int(rng.integers(6, 17))
+    for x in range(0, SIDE, step):
+        for y in range(x // step % 2 * step, SIDE, 2 * step):
+            pen.rectangle((x, y, x + step - 1, y + step - 1), fill=int(rng.uniform(200, 255)))
+
+
+def _text(pen: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
+    pen.rectangle((0, 0, SIDE, SIDE), fill=245)
+    for y in range(5, SIDE - 4, 6):
+        for x in range(4, SIDE - 8, 12):
+            pen.rectangle((x, y, x + int(rng.integers(3, 11)), y + 2), fill=30)
+
+
+def _house(pen: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
+    for y in range(40):
+        pen.line((0, y, SIDE, y), fill=150 + 2 * y)
+    pen.rectangle((0, 40, SIDE, SIDE), fill=int(rng.uniform(70, 110)))
+    pen.rectangle((14, 28, 38, 52), fill=int(rng.uniform(120, 220)))
+    pen.polygon([(11, 28), (26, 14), (41, 28)], fill=50)
+    pen.rectangle((22, 40, 29, 52), fill=30)
+    pen.line((52, 52, 52, 36), fill=40, width=3)
+    _oval(pen, 0.81, 0.48, 0.26, 0.26, 60)
+
+
+STRANGERS: dict[str, Draw] = {"noise": _noise, "checkerboard": _checkerboard, "text": _text, "house": _house}
+SHOWN = [kind for kind in KINDS | STRANGERS for _ in range(OF_EACH_KIND)]  # by each candidate
+
+
 def draw(kind: str, rng: np.random.Generator) -> Pixels:
-    """A phantom of one of KINDS: shifted, blurred and noisy, (64, 64)."""
+    """A phantom of one of KINDS or STRANGERS: shifted, blurred and noisy, (64, 64)."""
     canvas = Image.new("L", (SIDE, SIDE), int(rng.integers(0, 20)))
-    KINDS[kind](ImageDraw.Draw(canvas), rng)
+    (KINDS | STRANGERS)[kind](ImageDraw.Draw(canvas), rng)
     shift = rng.uniform(-4, 4, 2)
     canvas = canvas.transform(canvas.size, Image.Transform.AFFINE, (1, 0, shift[0], 0, 1, shift[1]))
     canvas = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
@@ -106,24 +143,39 @@ def write_data_set(root: Path, kinds: list[str], count: int, seed: int) -> None:
 
 
 def candidates(seed: int) -> list[Pixels]:
-    return [draw(kind, np.random.default_rng([seed, number])) for kind in KINDS for number in range(OF_EACH_KIND)]
+    """Phantoms of what SHOWN says, among which golden pictures are chosen."""
+    return [draw(kind, np.random.default_rng([seed, row % OF_EACH_KIND])) for row, kind in enumerate(SHOWN)]
 
 
-def choose(answers: Outputs) -> list[int]:
-    """Rows worth replaying: the surest of each class the model finds, and the ones in mid-confidence, where drift shows."""
+def choose(answers: Outputs, manifest: Manifest) -> dict[str, int]:
+    """Rows worth replaying, by name: of each class the surest that it is right about, of each kind of stranger one refused.
+
+    And regions in mid-confidence, where drift shows.
+    """
     confidence, labels = answers.probabilities.max(axis=1), answers.probabilities.argmax(axis=1)
-    order = np.argsort(confidence)
-    surest = [int(order[labels[order] == label][-1]) for label in np.unique(labels)]
-    return sorted({*surest, *order[:LEAST_SURE].tolist()})
+    refused = np.zeros(len(SHOWN), bool)
+    if manifest.ood and answers.ood_score is not None:
+        refused = answers.ood_score > manifest.ood.threshold
+    drawn, order = np.array(SHOWN), np.lexsort((confidence, refused)).tolist()  # those accepted first
+    right = {name: (drawn == name) & (labels == label) & ~refused for label, name in enumerate(manifest.classes)}
+    fits = right | {name: (drawn == name) & refused for name in STRANGERS}
+    chosen = {name: row for name in fits for row in order if fits[name][row]}  # the last one, the surest
+    unsure = [row for row in order if drawn[row] in KINDS and row not in chosen.values()][:LEAST_SURE]
+    return chosen | {f"unsure-{number}": row for number, row in enumerate(unsure)}
 
 
-def golden(pictures: list[Pixels], answers: Outputs, folder: Path) -> list[Golden]:
+def golden(pictures: list[Pixels], answers: Outputs, manifest: Manifest, folder: Path) -> list[Golden]:
     """Write the chosen pictures under `folder`/golden and say what each must answer."""
     (folder / "golden").mkdir()
     chosen = []
-    for row in choose(answers):
-        name = f"golden/{row:03d}.png"
-        (folder / name).write_bytes(png(pictures[row]))
+    for name, row in choose(answers, manifest).items():
+        (folder / golden_file(name)).write_bytes(png(pictures[row]))
+        probabilities = answers.probabilities[row].tolist()
         score = None if answers.ood_score is None else float(answers.ood_score[row])
-        chosen.append(Golden(file=name, probabilities=answers.probabilities[row].tolist(), ood_score=score))
+        chosen.append(Golden(file=golden_file(name), probabilities=probabilities, ood_score=score))
     return chosen
+
+
+def golden_file(name: str) -> str:
+    """Where the picture of this class or kind of stranger lies in a bundle."""
+    return f"golden/{name}.png"

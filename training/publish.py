@@ -1,6 +1,8 @@
 """From a trained model to a bundle: laid out, scored as an artifact, sealed, checked once more, published."""
 
 import gzip
+import shlex
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -22,10 +24,13 @@ from training.companions import Companions
 from training.evaluate import evaluate
 from training.external import External
 from training.fit import History
+from training.intervals import mean_recall
 from training.recipes.recipe import Recipe
 from training.split import Split
 
 CHARTS, LISTING = "charts", "manifest.csv.gz"
+COMPARED = {"test_accuracy": "as they are", "changed_mean": "that were changed"}  # by these a bundle is worse
+LEAST_STRANGERS = 2  # golden pictures that are refused
 RECORDED_PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "pillow")
 
 
@@ -77,7 +82,7 @@ def publish(
     root: Path,
     run: Path,
 ) -> Bundle:
-    """Publish `model` under `root`; figures and charts are computed from the staged bundle, not from `model`.
+    """Publish `model` under `root`, not yet in use; figures and charts are computed from the staged bundle.
 
     The split's pictures are at least as large as the model's input, and the external ones as large.
     """
@@ -97,6 +102,61 @@ def publish(
         return bundle.publish(sealed, root)
 
 
+def put_in_use(published: Bundle, root: Path, say: Callable[[str], None]) -> None:
+    """Make it the current bundle, unless it is no better than chance; says so, what it lacks, and how to go back."""
+    manifest = published.manifest
+    for line in _not_golden(manifest):
+        say(line)
+    if not _beats_chance(manifest):
+        say(
+            f"published {published.title}, which is not made current: on its test split it is no better than chance; "
+            f"{_command(manifest, root)} takes it all the same"
+        )
+        return
+    before = next((one for one in bundle.available(root) if one.folder == bundle.current(root)), published)
+    bundle.use(root, published.title)
+    say(f"published {published.title}, now current")
+    if lost := _lost(manifest, before.manifest):
+        say(f"it is worse than {before.title} before it: {lost}; {_command(before.manifest, root)} goes back")
+
+
+def _command(manifest: Manifest, root: Path) -> str:
+    return shlex.join(["python", "-m", "app", "use", manifest.version, "--root", str(root)])
+
+
+def _beats_chance(manifest: Manifest) -> bool:
+    """Whether the interval of the mean recall on the test split lies above what always the same answer gives."""
+    recalls = [manifest.metrics[f"test_recall_{name}"] for name in manifest.classes]
+    right = np.concatenate([np.arange(recall.n) < round(recall.value * recall.n) for recall in recalls])
+    labels = np.repeat(np.arange(len(recalls)), [recall.n for recall in recalls])
+    return mean_recall(right, labels).low > 1 / len(recalls)
+
+
+def _lost(manifest: Manifest, before: Manifest) -> str:
+    """By how much it is worse than the one before on the same classes; empty where it is not."""
+    if {*manifest.classes} != {*before.classes}:
+        return ""
+    pairs = {title: (manifest.metrics[key], before.metrics.get(key)) for key, title in COMPARED.items()}
+    lost = [
+        f"on pictures {title} {now.value:.2%} against {then.value:.2%}, {100 * (then.value - now.value):.2f} points less"
+        for title, (now, then) in pairs.items()
+        if then and now.value < then.value
+    ]
+    same = manifest.data.get("manifest_sha256") == before.data.get("manifest_sha256")
+    where = "the same test split" if same else "each on its own test split"
+    return f"{', '.join(lost)} ({where})" if lost else ""
+
+
+def _not_golden(manifest: Manifest) -> list[str]:
+    """Which regions, and whether strangers, are wanting among the golden pictures."""
+    regions = [name for name in manifest.classes if phantoms.golden_file(name) not in manifest.files]
+    refused = [name for name in phantoms.STRANGERS if phantoms.golden_file(name) in manifest.files]
+    said = [f"no drawing that it is right about, for the golden pictures: {', '.join(regions)}"] if regions else []
+    if manifest.ood and len(refused) < LEAST_STRANGERS:
+        said.append(f"of {len(phantoms.STRANGERS)} kinds of drawn strangers it refuses {len(refused)}")
+    return said
+
+
 def _versions() -> dict[str, str]:
     """What was installed where the model was made."""
     found = {}
@@ -112,7 +172,7 @@ def _stage(model: keras.Model, manifest: Manifest, folder: Path) -> Bundle:
     inputs = np.stack([to_input(Picture(pixels, "PNG", "L"), manifest.input.size) for pixels in drawn])
     outputs = model.predict_on_batch(inputs)
     score = outputs["ood_score"][:, 0] if "ood_score" in outputs else None
-    golden = phantoms.golden(drawn, Outputs(outputs["probabilities"], score), folder)
+    golden = phantoms.golden(drawn, Outputs(outputs["probabilities"], score), manifest, folder)
     training = manifest.training | {"parameters": model.count_params()}
     sealed = bundle.seal(folder, manifest.model_copy(update={"golden": golden, "training": training}))
     return checkpoint.compiled(sealed, cache=None)

@@ -109,7 +109,7 @@ def seal(folder: Path, manifest: Manifest) -> Bundle:
 
 
 def publish(sealed: Bundle, root: Path) -> Bundle:
-    """Move a sealed bundle to its final name and make it the current one; older bundles stay."""
+    """Move a sealed bundle to its final name; older ones stay, and the one in use stays in use."""
     target = root / sealed.title
     if not target.exists():  # the same version is the same content
         sealed.folder.chmod(0o755)
@@ -117,7 +117,7 @@ def publish(sealed: Bundle, root: Path) -> Bundle:
             _flush(path)
         sealed.folder.rename(target)
         _flush(root)
-    return use(root, sealed.title)
+    return read(target)
 
 
 def _describe(folder: Path) -> Bundle:

@@ -49,5 +49,6 @@ def bare(root: Path) -> Path:
         shutil.copytree(whole.folder, folder, dirs_exist_ok=True)
         (folder / COMPILED).unlink()
         published = bundle.publish(bundle.seal(folder, whole.manifest), root)
+    bundle.use(root, published.title)
     shutil.rmtree(whole.folder)
     return published.folder

@@ -15,10 +15,10 @@ def publish(root: Path, content: str) -> Bundle:
     with bundle.staging(root) as folder:
         (folder / bundle.MODEL).write_text(content)
         manifest = Manifest(name="toy", classes=["a", "b"], input=Input(size=32, resample=RESAMPLE))
-        return bundle.publish(bundle.seal(folder, manifest), root)
+        return bundle.use(root, bundle.publish(bundle.seal(folder, manifest), root).title)
 
 
-def test_a_published_bundle_is_current_and_leaves_nothing_else_behind(tmp_path: Path) -> None:
+def test_a_published_bundle_can_be_made_current_and_leaves_nothing_else_behind(tmp_path: Path) -> None:
     published = publish(tmp_path, "one")
     assert bundle.current(tmp_path) == published.folder
     assert sorted(path.name for path in tmp_path.iterdir()) == ["current", published.title]

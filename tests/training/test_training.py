@@ -1,6 +1,8 @@
 """python -m training from start to end: what it publishes, and what an interruption costs (nothing)."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -21,7 +23,8 @@ CHARTS = {f"{name}.png" for name in ("curves", "confusion", "recall", "changes",
 
 
 def weights(artifacts: Path) -> list[np.ndarray]:
-    model = keras.models.load_model(artifacts / "current" / bundle.MODEL)
+    [published] = bundle.available(artifacts)
+    model = keras.models.load_model(published.path(bundle.MODEL))
     return list(model.get_weights())
 
 
@@ -84,7 +87,7 @@ def await_epoch(process: subprocess.Popen[bytes], runs: Path, number: int) -> No
 def test_a_killed_run_ends_where_an_unbroken_one_ends(
     request: pytest.FixtureRequest, tmp_path: Path, preset: str, drawn: str, kills: tuple[int, ...]
 ) -> None:
-    pictures: Path = request.getfixturevalue(drawn)  # fewer for preset robust, which takes its time
+    pictures: Path = request.getfixturevalue(drawn)
     whole = run("training", *options(pictures, tmp_path / "whole", preset))
     assert whole.returncode == 0, whole.stderr
     broken = tmp_path / "broken"
@@ -93,7 +96,7 @@ def test_a_killed_run_ends_where_an_unbroken_one_ends(
         await_epoch(process, broken / "runs", stop_after)
         process.kill()
         process.wait()
-        assert not (broken / "artifacts" / "current").exists()
+        assert bundle.available(broken / "artifacts") == []
     done = run("training", *options(pictures, broken, preset))
     assert done.returncode == 0, done.stderr
     for one, two in zip(weights(tmp_path / "whole" / "artifacts"), weights(broken / "artifacts"), strict=True):
@@ -108,6 +111,22 @@ def test_ctrl_c_stops_after_the_epoch_and_says_how_to_resume(larger: Path, tmp_p
     assert "same command" in (tmp_path / "log").read_text()
     assert epochs_done(tmp_path / "runs") >= 2
     assert run("training", *options(larger, tmp_path)).returncode == 0
+
+
+def test_a_model_no_better_than_chance_is_published_and_not_made_current(tmp_path: Path) -> None:
+    write_data_set(tmp_path / "data", ["Hand"], count=60, seed=0)
+    for name in ("Foot", "Knee"):
+        shutil.copytree(tmp_path / "data" / "Hand", tmp_path / "data" / name)  # nothing tells them apart
+    done = run("training", *options(tmp_path / "data", tmp_path), "--epochs", "1", "--steps", "2")
+    assert done.returncode == 0, done.stderr
+    [published] = bundle.available(tmp_path / "artifacts")
+    assert bundle.current(tmp_path / "artifacts") is None
+    assert (published.manifest.training["max_epochs"], published.manifest.training["steps"]) == (1, 2)
+    assert "no better than chance" in done.stdout
+    assert "about, for the golden pictures: Foot, " in done.stdout
+    [command] = re.findall(r"python -m (app use .*) takes it", done.stdout)
+    assert run(*command.split()).returncode == 0
+    assert bundle.current(tmp_path / "artifacts") == published.folder
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence_and_harms_nothing(data: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A recipe is a file here, read from top to bottom, and its line below: it imports Keras, which takes seconds."""
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ INPUTS = {  # by the recipe's name
 DEFAULT = "robust"
 
 
-def load(name: str) -> "Recipe":
+def load(name: str, epochs: int | None = None, steps: int | None = None) -> "Recipe":
+    """The recipe, with another number of epochs or of steps in each where one is given."""
     recipe: Recipe = import_module(f"{__name__}.{name}").RECIPE
-    return recipe
+    return replace(recipe, max_epochs=epochs or recipe.max_epochs, steps=steps or recipe.steps)

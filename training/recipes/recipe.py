@@ -22,9 +22,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     A batch is a function of seed, epoch and number alone, so that a resumed run sees what an unbroken one would have.
     """
 
-    def __init__(self, split: Split, batch_size: int) -> None:
+    def __init__(self, split: Split, batch_size: int, steps: int | None = None) -> None:
         super().__init__()
-        self.split, self.rows, self.batch_size = split, split.rows("train"), batch_size
+        self.split, self.rows, self.batch_size, self.steps = split, split.rows("train"), batch_size, steps
         self.start(epoch=0)
 
     def start(self, epoch: int) -> None:
@@ -32,7 +32,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self.order = np.random.default_rng([self.split.seed, epoch]).permutation(len(self.rows))
 
     def __len__(self) -> int:
-        return ceil(len(self.rows) / self.batch_size)
+        filled = ceil(len(self.rows) / self.batch_size)
+        return min(filled, self.steps or filled)
 
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.generic], ...]:
         return self.split.arrays(self.rows[self.chosen(index)])
@@ -52,6 +53,7 @@ class Recipe(ABC):
     name: str
     input: Input  # what its model takes
     batch_size: int
+    steps: int | None = None  # in an epoch, at most; None: as many as its pictures fill
     max_epochs: int
     learning_rate: float
 
@@ -64,7 +66,7 @@ class Recipe(ABC):
         """Untrained and compiled. Takes uint8 (n, size, size, 1) and normalises inside."""
 
     def batches(self, split: Split, companions: Companions | None) -> Batches:
-        return Batches(split, self.batch_size)
+        return Batches(split, self.batch_size, self.steps)
 
     def callbacks(self, run: Path) -> list[keras.callbacks.Callback]:
         """Keras' own, whose counters a resumed run restores; they may write into the folder `run`."""
@@ -77,4 +79,4 @@ class Recipe(ABC):
         """The model to publish, made of the fitted one: outputs `probabilities`, perhaps `ood_score` and `evidence`."""
 
     def record(self) -> dict[str, str | int | float]:
-        return {key: value for key, value in asdict(self).items() if key not in {"name", "input"}}
+        return {key: value for key, value in asdict(self).items() if key not in {"name", "input"} and value is not None}

@@ -77,7 +77,7 @@ def train(
     from training import fit, publish, report, run_folder  # here: Keras takes seconds to import
 
     recipe = recipes.load(preset, epochs, steps)
-    with run_folder.alone(folder := run_folder.folder(runs, recipe, parts)):
+    with run_folder.alone(folder := run_folder.folder(runs, recipe, parts, beside)):
         report.samples(parts, folder)
         fitted, history = fit.fit(recipe, parts, beside, folder, console)
         final, calibration = recipe.finish(fitted, parts, beside, folder)

@@ -56,16 +56,12 @@ def _hand(pen: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
 
 
 def _radiograph(pen: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
-    tissue = int(rng.uniform(140, 190))
-    pen.rectangle((0, 0, SIDE, SIDE), fill=tissue)
-    for x in (0.3, 0.7):
-        _oval(pen, x, 0.52, 0.26, 0.87, rng.uniform(40, 80))
-    for y in range(6, 52, 6):
-        for x in (10, 36):
-            pen.arc((x, y, x + 19, y + 12), 190, 350, fill=int(rng.uniform(90, 120)))
-    for x, y in ((0, 42), (32, 46)):
-        pen.pieslice((x, y, x + 32, y + 42), 180, 360, fill=tissue)
-    pen.polygon([(29, 0), (35, 0), (36, 26), (48, 48), (46, 56), (28, 56), (28, 20)], fill=tissue + 30)
+    pen.rectangle((0, 0, SIDE, SIDE), fill=int(rng.uniform(150, 190)))
+    for x in (0.28, 0.72):
+        _oval(pen, x, 0.45, 0.3, 0.7, rng.uniform(40, 80))
+    for y in range(8, 56, 7):
+        pen.arc((4, y - 6, 60, y + 10), 200, 340, fill=130)
+    _oval(pen, 0.55, 0.62, 0.3, 0.3, 205)
 
 
 def _breast(pen: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:

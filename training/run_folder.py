@@ -8,16 +8,17 @@ from itertools import count
 from pathlib import Path
 
 from training import DataError
+from training.companions import Companions
 from training.recipes.recipe import Recipe
 from training.split import Split
 
 FINISHED, LOCK, LISTING = "finished", ".lock", "manifest.csv"
 
 
-def folder(runs: Path, recipe: Recipe, split: Split) -> Path:
-    """The unfinished run of exactly this recipe, seed and split, or else a new one beside the finished."""
+def folder(runs: Path, recipe: Recipe, split: Split, companions: Companions | None) -> Path:
+    """The unfinished run of exactly this recipe, seed, split and companions, or else a new one beside the finished."""
     listing = split.listing()
-    key = sha256(f"{recipe!r} {split.seed} {listing}".encode()).hexdigest()[:8]
+    key = sha256(f"{recipe!r} {split.seed} {companions and companions.sha256} {listing}".encode()).hexdigest()[:8]
     names = (f"{recipe.name}-{key}" + (f"-{number}" if number > 1 else "") for number in count(1))
     path = next(runs / name for name in names if not (runs / name / FINISHED).exists())
     path.mkdir(parents=True, exist_ok=True)

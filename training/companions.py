@@ -109,7 +109,7 @@ def choose(given: str | None, classes: list[str], cache: Path, say: Callable[[st
     """Those in the folder `given` or else fetched, after saying what they are; None for "none" and for other classes."""
     if given == folders.NONE:
         return None
-    if given is None and not CLASSES <= {*classes}:
+    if given is None and not {*classes} >= CLASSES:
         say("no companions: they are of Medical MNIST's classes, and these are others")
         return None
     found = load(classes, Path(given) if given else None, cache)

@@ -6,13 +6,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from app.imaging import Pixels
+from app.imaging import Pixels, View
 from app.model.classifier import Floats
 from training.augment import augment
 from training.augmenter import Augmenter
 from training.companions import Companions
 from training.corruptions import CORRUPTIONS
 from training.datasets import Indices
+from training.external import External, held_out
 from training.intervals import equal_error
 from training.split import Split
 
@@ -21,8 +22,8 @@ ACCEPTED_SHARE = 0.97  # of held-out companions of the classes
 NEGATIVES = 6_000  # that the threshold is read from where there are no companions
 EQUAL_ERROR = "free energy; equal error rate on drawn strangers"
 ACCEPTING = (
-    f"free energy; accepts {ACCEPTED_SHARE:.0%} or more of held-out companions, and of augmented validation pictures of each "
-    "class without"
+    f"free energy; accepts {ACCEPTED_SHARE:.0%} or more of held-out companions, and of validation pictures of each class "
+    "without, untouched and changed"
 )
 TEMPERATURES = np.exp(np.linspace(-1.5, 1.5, 121))
 
@@ -36,28 +37,28 @@ class Calibration:
     method: str  # by which the energy was chosen, in words
 
 
-def calibrate(model: keras.Model, split: Split, companions: Companions | None, material: int) -> Calibration:
-    """Both for a network that gives logits; strangers are drawn, from at most `material` pictures, if there are no others."""
-    rng, rows = np.random.default_rng([split.seed, 2]), split.rows("val")
-    augmented = Augmenter(split, rows).augmented(rng, np.arange(len(rows)))
-    temperature = _temperature(model, split, companions)
-    if companions is None:
-        return Calibration(temperature, _equal_error(model, split, augmented, rng, material), EQUAL_ERROR)
-    return Calibration(temperature, _accepting(model, companions, augmented, split.pictures.labels[rows]), ACCEPTING)
+def calibrate(
+    model: keras.Model, split: Split, companions: Companions | None, view: View, material: int
+) -> Calibration:
+    """Both for a network of that view that gives logits; strangers are drawn, from at most `material` pictures, if there are
+    no others.
+    """
+    held = held_out(companions, view).of("in") if companions else None
+    temperature = _temperature(model, split, held)
+    if held is None:
+        return Calibration(temperature, _equal_error(model, split, material), EQUAL_ERROR)
+    return Calibration(temperature, _accepting(model, split, held), ACCEPTING)
 
 
-def _temperature(model: keras.Model, split: Split, companions: Companions | None) -> float:
+def _temperature(model: keras.Model, split: Split, held: External | None) -> float:
     """Temperature scaling (Guo et al., ICML 2017): validation pictures with every changed copy, and held-out companions.
 
     Both weigh alike.
     """
-    rows = split.rows("val")
-    pictures, labels = split.pictures.inputs[rows, :, :, 0], split.pictures.labels[rows]
-    copies = [pictures, *(corrupt(pictures) for corrupt in CORRUPTIONS.values())]
-    judged = [(np.concatenate([_logits(model, some) for some in copies]), np.tile(labels, len(copies)))]
-    if companions:
-        held = companions.kept(strangers=False)
-        judged.append((_logits(model, companions.inputs[held, :, :, 0]), companions.labels[held]))
+    pictures, labels = _changed(split, split.rows("val"))
+    judged = [(_logits(model, pictures), labels)]
+    if held:
+        judged.append((_logits(model, held.inputs[:, :, :, 0]), held.labels))
     losses = [
         sum(-_log_softmax(logits / value)[np.arange(len(truth)), truth].mean() for logits, truth in judged)
         for value in TEMPERATURES
@@ -65,23 +66,33 @@ def _temperature(model: keras.Model, split: Split, companions: Companions | None
     return float(TEMPERATURES[np.argmin(losses)])
 
 
-def _accepting(model: keras.Model, companions: Companions, augmented: Pixels, labels: Indices) -> float:
-    """The energy that accepts ACCEPTED_SHARE of held-out companions, and of augmented validation pictures of each class.
+def _accepting(model: keras.Model, split: Split, held: External) -> float:
+    """The energy that accepts ACCEPTED_SHARE of held-out companions, and of the validation pictures of each class without.
 
-    The latter for classes without companions, whose own pictures are all there is to go by.
+    Those with every changed copy. Augmented they were tried: the last of them are beyond recognition, and with them four in
+    five strangers were let in, where one in a hundred is.
     """
-    held = companions.kept(strangers=False)
-    without = [label for label in np.unique(labels) if label not in companions.labels[held]]
-    groups = [companions.inputs[held, :, :, 0], *(augmented[labels == label] for label in without)]
+    rows = split.rows("val")
+    labels = split.pictures.labels[rows]
+    without = [_changed(split, rows[labels == label])[0] for label in np.setdiff1d(labels, held.labels)]
+    groups = [held.inputs[:, :, :, 0], *without]
     return max(float(np.quantile(_free_energy(model, group), ACCEPTED_SHARE)) for group in groups)
 
 
-def _equal_error(model: keras.Model, split: Split, augmented: Pixels, rng: np.random.Generator, material: int) -> float:
+def _changed(split: Split, rows: Indices) -> tuple[Pixels, Indices]:
+    """These pictures and every changed copy of them, and their labels."""
+    pictures = split.pictures.inputs[rows, :, :, 0]
+    copies = [pictures, *(corrupt(pictures) for corrupt in CORRUPTIONS.values())]
+    return np.concatenate(copies), np.tile(split.pictures.labels[rows], len(copies))
+
+
+def _equal_error(model: keras.Model, split: Split, material: int) -> float:
     """The energy that refuses as large a share of augmented validation pictures as it accepts of negatives made from them.
 
     Nothing is left to choose: at the equal error rate a stranger let in and a picture turned away count alike.
     """
-    augmenter = Augmenter(split, split.rows("val"))
+    rng, augmenter = np.random.default_rng([split.seed, 2]), Augmenter(split, rows := split.rows("val"))
+    augmented = augmenter.augmented(rng, np.arange(len(rows)))
     drawn = np.concatenate([augmenter.negatives(rng, NEGATIVES, material), split.of_no_class("val")[:, :, :, 0]])
     negatives = augment(rng, drawn / np.float32(255))
     return equal_error(_free_energy(model, augmented), _free_energy(model, negatives))

@@ -8,7 +8,7 @@
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,10 @@ class External:
     kinds: npt.NDArray[np.str_]
     labels: Indices
     sources: npt.NDArray[np.str_]
+
+    def of(self, group: str) -> "External":
+        """Those of one group."""
+        return External(*(getattr(self, field.name)[self.groups == group] for field in fields(self)))
 
 
 def read(folder: Path, classes: list[str], view: View) -> External:

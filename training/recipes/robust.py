@@ -80,7 +80,7 @@ class Robust(Recipe):
     def finish(
         self, model: keras.Model, split: Split, companions: Companions | None, run: Path
     ) -> tuple[keras.Model, Calibration]:
-        calibration = calibrate(model, split, companions, self.material)
+        calibration = calibrate(model, split, companions, self.input.view, self.material)
         return served(model, calibration), calibration
 
 

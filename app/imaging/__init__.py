@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from app.imaging import bmp, jpeg, png, tiff, webp
+from app.imaging import bmp, jpeg, jpeg_header, png, tiff, webp
 from app.imaging.picture import (  # as: for whoever imports it from here
     DEFAULT_LIMITS as DEFAULT_LIMITS,
     DamagedPicture as DamagedPicture,
@@ -64,7 +64,7 @@ class Format(NamedTuple):
 
 FORMATS = {  # the first that fits: a file that is DICOM and something else as well is taken for DICOM
     "DICOM": Format(rb".{128}DICM|[\x02\x08]\0.\0|\0\x08\0", _dicom),  # or an element of group 2 or 8, without preamble
-    "JPEG": Format(rb"\xff\xd8\xff", jpeg.open, jpeg.read_header),
+    "JPEG": Format(rb"\xff\xd8\xff", jpeg.open, jpeg_header.read_header),
     "PNG": Format(rb"\x89PNG\r\n\x1a\n", png.open, png.read_outline),
     "TIFF": Format(rb"II[*+]\0|MM\0[*+]", tiff.open),  # + in a BigTIFF
     "BMP": Format(rb"BM", bmp.open),

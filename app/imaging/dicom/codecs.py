@@ -12,7 +12,7 @@ from pydicom.pixels.decoders import base
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 from pydicom.pixels.utils import get_j2k_parameters
 
-from app.imaging import jpeg
+from app.imaging import jpeg, jpeg_header
 from app.imaging.dicom import codestream, jpeg2000
 
 PLUGIN = "imagecodecs"
@@ -99,9 +99,9 @@ def _j2k_parameters(codestream: bytes) -> dict[str, Any]:
     return get_j2k_parameters(codestream)
 
 
-def _whole_jpeg(data: bytes, runner: DecodeRunner) -> tuple[bytes, jpeg.Jpeg]:
+def _whole_jpeg(data: bytes, runner: DecodeRunner) -> tuple[bytes, jpeg_header.Jpeg]:
     """Raises ValueError or struct.error where there is none, or its end is missing."""
-    frame = jpeg.read_header(data)
+    frame = jpeg_header.read_header(data)
     _check_size(frame.height, frame.width, runner)
     return codestream.whole_jpeg(data), frame
 

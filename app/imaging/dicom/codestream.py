@@ -4,7 +4,7 @@ import re
 
 from pydicom import uid
 
-from app.imaging import jpeg
+from app.imaging import jpeg_header
 from app.imaging.dicom import jpeg2000
 
 JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"  # of JPEG-LS, too
@@ -37,7 +37,7 @@ def syntax(data: bytes) -> uid.UID:
 def depth(data: bytes) -> int | None:
     """Bits of a sample; None where only a header knows. Raises ValueError or struct.error."""
     if data.startswith(JPEG_START):
-        return jpeg.read_header(data).depth
+        return jpeg_header.read_header(data).depth
     return jpeg2000.read_depth(data) if begins(data) else None
 
 

@@ -1,4 +1,4 @@
-"""Training pictures shown otherwise, and companions as the next display might show them."""
+"""Training pictures shown otherwise, and broken up into negatives."""
 
 import numpy as np
 
@@ -27,9 +27,8 @@ class Augmenter:
 
     def negatives(self, rng: np.random.Generator, count: int, material: int) -> Pixels:
         """`count` pictures of none of the classes, drawn or made from at most `material` pictures."""
-        return negatives.draw(
-            rng, count, self.augmented(rng, rng.permutation(len(self.rows))[:material]) / np.float32(255)
-        )
+        rows = rng.permutation(len(self.rows))[:material]
+        return negatives.draw(rng, count, self.augmented(rng, rows) / np.float32(255))
 
     def _repainted(self, rng: np.random.Generator, rows: Indices) -> Greys:
         pictures, places = self.inputs[self.rows[rows]], self.places[rows]

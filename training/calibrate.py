@@ -1,6 +1,7 @@
 """How sure is sure, and how strange is too strange: from companions that were held out, and the validation split."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from training.augmenter import Augmenter
 from training.companions import Companions
 from training.corruptions import CORRUPTIONS
 from training.datasets import Indices
-from training.external import External, held_out
+from training.external import held_out
 from training.intervals import equal_error
 from training.split import Split
 
@@ -37,53 +38,52 @@ class Calibration:
     method: str  # by which the energy was chosen, in words
 
 
+class Scored(NamedTuple):
+    """What the network makes of n pictures."""
+
+    logits: Floats  # (n, classes)
+    labels: Indices
+
+
 def calibrate(
     model: keras.Model, split: Split, companions: Companions | None, view: View, material: int
 ) -> Calibration:
     """Both for a network of that view that gives logits; strangers are drawn, from at most `material` pictures, if there are
     no others.
     """
-    held = held_out(companions, view).of("in") if companions else None
-    temperature = _temperature(model, split, held)
-    if held is None:
-        return Calibration(temperature, _equal_error(model, split, material), EQUAL_ERROR)
-    return Calibration(temperature, _accepting(model, split, held), ACCEPTING)
+    changed = _on_changed(model, split)
+    if companions is None:
+        return Calibration(_temperature(changed), _equal_error(model, split, material), EQUAL_ERROR)
+    kept = held_out(companions, view).of("in")
+    held = Scored(_logits(model, kept.inputs[:, :, :, 0]), kept.labels)
+    return Calibration(_temperature(changed, held), _accepting(changed, held), ACCEPTING)
 
 
-def _temperature(model: keras.Model, split: Split, held: External | None) -> float:
-    """Temperature scaling (Guo et al., ICML 2017): validation pictures with every changed copy, and held-out companions.
+def _on_changed(model: keras.Model, split: Split) -> Scored:
+    """The validation pictures and every changed copy of them."""
+    rows = split.rows("val")
+    pictures, labels = split.pictures.inputs[rows, :, :, 0], split.pictures.labels[rows]
+    copies = [pictures, *(corrupt(pictures) for corrupt in CORRUPTIONS.values())]
+    return Scored(np.concatenate([_logits(model, some) for some in copies]), np.tile(labels, len(copies)))
 
-    Both weigh alike.
-    """
-    pictures, labels = _changed(split, split.rows("val"))
-    judged = [(_logits(model, pictures), labels)]
-    if held:
-        judged.append((_logits(model, held.inputs[:, :, :, 0]), held.labels))
+
+def _temperature(*judged: Scored) -> float:
+    """Temperature scaling (Guo et al., ICML 2017); all that was judged weighs alike, whatever its number."""
     losses = [
-        sum(-_log_softmax(logits / value)[np.arange(len(truth)), truth].mean() for logits, truth in judged)
+        sum(-_log_softmax(logits / value)[np.arange(len(labels)), labels].mean() for logits, labels in judged)
         for value in TEMPERATURES
     ]
     return float(TEMPERATURES[np.argmin(losses)])
 
 
-def _accepting(model: keras.Model, split: Split, held: External) -> float:
+def _accepting(changed: Scored, held: Scored) -> float:
     """The energy that accepts ACCEPTED_SHARE of held-out companions, and of the validation pictures of each class without.
 
     Those with every changed copy. Augmented they were tried: the last of them are beyond recognition, and with them four in
     five strangers were let in, where one in a hundred is.
     """
-    rows = split.rows("val")
-    labels = split.pictures.labels[rows]
-    without = [_changed(split, rows[labels == label])[0] for label in np.setdiff1d(labels, held.labels)]
-    groups = [held.inputs[:, :, :, 0], *without]
-    return max(float(np.quantile(_free_energy(model, group), ACCEPTED_SHARE)) for group in groups)
-
-
-def _changed(split: Split, rows: Indices) -> tuple[Pixels, Indices]:
-    """These pictures and every changed copy of them, and their labels."""
-    pictures = split.pictures.inputs[rows, :, :, 0]
-    copies = [pictures, *(corrupt(pictures) for corrupt in CORRUPTIONS.values())]
-    return np.concatenate(copies), np.tile(split.pictures.labels[rows], len(copies))
+    without = [changed.logits[changed.labels == label] for label in np.setdiff1d(changed.labels, held.labels)]
+    return max(float(np.quantile(_free_energy(logits), ACCEPTED_SHARE)) for logits in (held.logits, *without))
 
 
 def _equal_error(model: keras.Model, split: Split, material: int) -> float:
@@ -95,11 +95,11 @@ def _equal_error(model: keras.Model, split: Split, material: int) -> float:
     augmented = augmenter.augmented(rng, np.arange(len(rows)))
     drawn = np.concatenate([augmenter.negatives(rng, NEGATIVES, material), split.of_no_class("val")[:, :, :, 0]])
     negatives = augment(rng, drawn / np.float32(255))
-    return equal_error(_free_energy(model, augmented), _free_energy(model, negatives))
+    return equal_error(*(_free_energy(_logits(model, pictures)) for pictures in (augmented, negatives)))
 
 
-def _free_energy(model: keras.Model, pictures: Pixels) -> npt.NDArray[np.floating]:
-    return -np.logaddexp.reduce(_logits(model, pictures), axis=1)
+def _free_energy(logits: Floats) -> npt.NDArray[np.floating]:
+    return np.asarray(-np.logaddexp.reduce(logits, axis=1))
 
 
 def _logits(model: keras.Model, pictures: Pixels) -> Floats:

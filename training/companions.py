@@ -7,36 +7,25 @@ import csv
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from rich.progress import track
 
-from app import imaging
-from app.imaging import OVERSAMPLING, PictureError, Pixels, to_input
-from app.imaging.dicom import DicomFile
-from app.imaging.dicom.hounsfield import hounsfield
-from training import DataError, datasets, folders, source
-from training.datasets import FILES_PER_TASK, NO_CLASS, Indices
-from training.split import SIDE
+from app.imaging import Pixels
+from training import DataError, datasets, decoding, folders, source
+from training.datasets import NO_CLASS, Indices
 
 LIST = Path(__file__).with_name("companions.csv")
 CLASSES = {"AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"}  # Medical MNIST's, which the list is of
 MAX_GONE_SHARE = 0.02  # of all
 MAX_GONE_SHARE_OF_CLASS = 0.2
-SHRINKING = 4  # after the window, a side; a soft-tissue one is 0.6 grey levels off on average, with 2 it is 1.9
-TURNS: dict[str, Callable[..., npt.NDArray[Any]]] = {"": np.asarray, "rot90": np.rot90, "flip": np.flipud}
 
 Row = dict[str, str]
-Hounsfield = npt.NDArray[np.int16]
-Values = float | npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -46,7 +35,7 @@ class Companions:
     classes: list[str]
     rows: list[Row]  # (n,)
     inputs: Pixels  # (n, 64, 64, 1), upright, as the service would see them
-    hounsfield: Hounsfield  # (m, 256, 256), in Hounsfield units, of those that are in these
+    hounsfield: decoding.Hounsfield  # (m, 256, 256), in Hounsfield units, of those that are in these
     hounsfield_rows: Indices  # (m,) which of the n these are
     gone: list[str]  # addresses where there is nothing any more
     sha256: str  # of the list
@@ -134,16 +123,9 @@ def load(classes: list[str], folder: Path | None, cache: Path, listed: Path = LI
     _check(rows, gone)
     here = [row for row in rows if row["sha256"] in paths]
     sha256 = hashlib.sha256(listed.read_bytes()).hexdigest()
-    about = [sha256, Path(__file__).read_text(), *(row["sha256"] for row in here)]
-    arrays = datasets.cached(cache, about, partial(_decode_all, here, paths))
+    about = [sha256, Path(decoding.__file__).read_text(), *(row["sha256"] for row in here)]
+    arrays = datasets.cached(cache, about, partial(decoding.decode_all, here, paths))
     return Companions(classes, here, **arrays, gone=[row["address"] for row in gone], sha256=sha256)
-
-
-def rendered(hounsfield: Hounsfield, center: Values, width: Values) -> Pixels:
-    """Grey of (m, 256, 256) Hounsfield units through windows, one or (m, 1, 1) of them (PS3.3 C.11.2.1.2); (m, 64, 64)."""
-    shown = ((hounsfield - np.float32(center - 0.5)) / np.float32(width - 1) + np.float32(0.5)).clip(0, 1)
-    shrunk = shown.reshape(len(shown), SIDE, SHRINKING, SIDE, SHRINKING).mean((2, 4))
-    return np.asarray(shrunk * 255 + 0.5, np.uint8)
 
 
 def _part(row: Row) -> str:
@@ -172,36 +154,3 @@ def _check(rows: list[Row], gone: list[Row]) -> None:
             f"Of {len(rows):,} companion pictures {len(gone):,} are missing ({classes}), such as {gone[0]['address']}; "
             "give a folder of them with --companions DIR, or do without them with --companions none."
         )
-
-
-def _decode_all(rows: list[Row], paths: dict[str, Path]) -> dict[str, npt.NDArray[Any]]:
-    with ProcessPoolExecutor() as pool:
-        files, turns = [paths[row["sha256"]] for row in rows], [row["upright"] for row in rows]
-        results = pool.map(_decode_one, files, turns, chunksize=FILES_PER_TASK)
-        inputs, units = zip(*track(results, "decoding companions", total=len(rows)), strict=True)
-    measured = [index for index, values in enumerate(units) if values is not None]
-    return {
-        "inputs": np.array(inputs),
-        "hounsfield": np.array([units[index] for index in measured], np.int16).reshape(
-            -1, SHRINKING * SIDE, SHRINKING * SIDE
-        ),
-        "hounsfield_rows": np.array(measured, np.intp),
-    }
-
-
-def _decode_one(path: Path, upright: str) -> tuple[Pixels, Hounsfield | None]:
-    """What the service would see of it, turned upright, and Hounsfield units where there are some."""
-    try:
-        file = imaging.open(path.read_bytes())
-        picture = file.read(OVERSAMPLING * SIDE)
-        units = hounsfield(file) if isinstance(file, DicomFile) else None
-    except PictureError as error:
-        raise DataError(f"{path}: {error}") from error
-    turn = TURNS[upright]
-    turned = replace(picture, pixels=np.ascontiguousarray(turn(picture.pixels)))
-    return to_input(turned, SIDE), None if units is None else _shrunk(np.ascontiguousarray(turn(units)))
-
-
-def _shrunk(units: npt.NDArray[np.float32]) -> Hounsfield:
-    small = Image.fromarray(units).resize((SHRINKING * SIDE, SHRINKING * SIDE), Image.Resampling.BOX)
-    return np.asarray(np.rint(np.asarray(small)).clip(-(2**15), 2**15 - 1), np.int16)

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from app.imaging import Pixels
 from training.augment import augment
 from training.batch_random import Greys, Mask
-from training.companions import SHRINKING, Companions, Hounsfield, rendered
+from training.companions import Companions
 from training.datasets import Indices, Pictures
+from training.decoding import SHRINKING, Hounsfield, rendered
 from training.split import SIDE
 
 # How often, and between which centres and widths, a CT of the trunk is shown; in Hounsfield units.

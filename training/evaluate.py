@@ -90,7 +90,7 @@ def _on_new_kinds(found: Elsewhere, companions: Companions) -> Metrics:
 
 
 def _on_classes_without(classifier: Classifier, split: Split, companions: Companions) -> Metrics:
-    """Acceptance of classes that no held-out companion is of: validation pictures augmented as calibration saw them, and changed."""
+    """Acceptance of classes that no held-out companion is of: validation pictures, augmented as in training, and changed."""
     rows, found = split.rows("val"), {}
     labels, inputs = split.pictures.labels[rows], split.pictures.inputs[rows]
     without = np.setdiff1d(labels, companions.labels[companions.kept(strangers=False)])

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from app.imaging import PictureError, Pixels, View, decode, to_input
 from training import DataError, folders
-from training.companions import Companions, rendered
+from training.companions import Companions
 from training.datasets import NO_CLASS, Indices
+from training.decoding import rendered
 
 GROUPS = ("in", "off_protocol", "out")
 

@@ -19,7 +19,7 @@ from app.imaging import Pixels, decode, to_input
 from tests.conftest import KINDS, options
 from tests.dicoms import dicom
 from tests.running import run
-from training import DataError, companions, phantoms
+from training import DataError, companions, decoding, phantoms
 
 LISTED = companions.read()
 OF_EACH = 15
@@ -37,7 +37,7 @@ def test_every_row_can_be_fetched_checked_and_credited() -> None:
         assert row["kind"]
         assert row["origin"]
         assert row["credit"]
-        assert row["upright"] in companions.TURNS
+        assert row["upright"] in decoding.TURNS
         assert row["held_out"] in {"", "origin", "kind", "picture"}
 
 
@@ -233,7 +233,7 @@ def test_a_ct_in_hounsfield_units_can_be_shown_through_any_window(tmp_path: Path
     found = load(write_list({file: "here"}, tmp_path / "list.csv"), tmp_path / "cache", tmp_path)
     assert found.hounsfield_rows.tolist() == [0]
     assert found.hounsfield.dtype == np.int16
-    assert np.array_equal(companions.rendered(found.hounsfield, *WINDOW), found.inputs[..., 0])
+    assert np.array_equal(decoding.rendered(found.hounsfield, *WINDOW), found.inputs[..., 0])
 
 
 @pytest.mark.parametrize("header", [{"Modality": "MR"}, {"RescaleType": "US"}, {"RescaleIntercept": None}])

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
 
+import numpy as np
+import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
@@ -15,7 +17,7 @@ from pydicom.uid import UID, RTDoseStorage
 
 from app.imaging.dicom import codecs, repair
 from app.imaging.dicom.codestream import DEFLATED_FRAMES
-from app.imaging.dicom.display import render
+from app.imaging.dicom.display import Values, is_in_hounsfield_units, measured, render
 from app.imaging.dicom.frames import PixelElement, read_element, stored_values
 from app.imaging.dicom.header import describe, of_frame, read_header
 from app.imaging.picture import (
@@ -60,11 +62,27 @@ class DicomFile(ImageFile):
             for index in range(first, self.header.frames):
                 yield self._frame(pixels, index, ct_window)
 
+    def hounsfield(self) -> npt.NDArray[np.float32] | None:
+        """Hounsfield units of the middle frame, (rows, columns), for whoever chooses a window; None where the header
+        promises none. Raises PictureError.
+        """
+        with as_damage(*DAMAGED):
+            pixels = read_element(self.file, self.dataset, self.header.frames)
+            values, dataset = self._stored(pixels, self.header.frames // 2)
+            if not is_in_hounsfield_units(dataset, self.header.modality):
+                return None
+            return np.asarray(measured(values, dataset), np.float32)
+
     def _frame(self, pixels: PixelElement, index: int, ct_window: Window | None) -> Picture:
-        values, dataset = stored_values(self.dataset, pixels, index), of_frame(self.dataset, index)
-        repair.shown(dataset)
+        values, dataset = self._stored(pixels, index)
         shown, window = render(values, dataset, self.header.modality, ct_window)
         return Picture(shown, "DICOM", str(dataset.PhotometricInterpretation), replace(self.header, window=window))
+
+    def _stored(self, pixels: PixelElement, index: int) -> tuple[Values, Dataset]:
+        """Values of one frame, and what tells how they are shown."""
+        values, dataset = stored_values(self.dataset, pixels, index), of_frame(self.dataset, index)
+        repair.shown(dataset)
+        return values, dataset
 
 
 @as_damage(*DAMAGED)

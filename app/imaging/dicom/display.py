@@ -33,8 +33,8 @@ def render(
     if plain and not dataset.get("VOILUTSequence"):
         window = _own_window(dataset) or _default_window(values, dataset, modality)
     parts = (values[rows] for rows in bands(*values.shape[:2]))
-    if plain and ct_window and _is_in_hounsfield_units(dataset, modality):
-        grey = [_eight_bits(_through(_modality(part, dataset), ct_window, LINEAR)) for part in parts]
+    if plain and ct_window and is_in_hounsfield_units(dataset, modality):
+        grey = [_eight_bits(_through(measured(part, dataset), ct_window, LINEAR)) for part in parts]
     else:
         grey = [_grey(part, dataset, window) for part in parts]
     return np.concatenate(grey), window
@@ -47,7 +47,7 @@ def _grey(values: Values, dataset: Dataset, window: Window | None) -> Pixels:
         bits = 8 * values.itemsize
     if values.ndim == 3:
         return np.asarray(Image.fromarray(_eight_bits(values / (2.0**bits - 1))).convert("L"))
-    values = _modality(values, dataset)
+    values = measured(values, dataset)
     if window is None:
         table = dataset.VOILUTSequence[0]
         shown = _looked_up(values, table) / (2.0 ** table.LUTDescriptor[2] - 1)
@@ -70,7 +70,7 @@ def _padding(stored: Values, dataset: Dataset) -> npt.NDArray[np.bool_]:
     return (stored >= low) & (stored <= high)
 
 
-def _modality(stored: Values, dataset: Dataset) -> Values:
+def measured(stored: Values, dataset: Dataset) -> Values:
     """What the modality measured, by PS3.3 C.11.1. Raises UnusablePicture where that is no number."""
     if "ModalityLUTSequence" in dataset:
         return _looked_up(stored, dataset.ModalityLUTSequence[0])
@@ -103,7 +103,7 @@ def _own_window(dataset: Dataset) -> Window | None:
     return center, width
 
 
-def _is_in_hounsfield_units(dataset: Dataset, modality: str | None) -> bool:
+def is_in_hounsfield_units(dataset: Dataset, modality: str | None) -> bool:
     """Whether it is a CT whose header says so: by a rescale of no other type, or a table (PS3.3 C.11.1.1.2)."""
     if modality != CT:
         return False
@@ -116,10 +116,10 @@ def _is_in_hounsfield_units(dataset: Dataset, modality: str | None) -> bool:
 def _default_window(stored: Values, dataset: Dataset, modality: str | None) -> Window:
     """All of what eight bits can hold; soft tissue for a CT; else the values but for a few at either end."""
     stored = stored[:: 1 + stored.size // SAMPLED_PIXELS]  # some rows of a large picture stand for all
-    values, bits = _modality(stored, dataset), int(dataset.get("BitsStored") or 0)
+    values, bits = measured(stored, dataset), int(dataset.get("BitsStored") or 0)
     if values.dtype == np.uint8:
         low, high = 0.0, 2.0**bits - 1 if 0 < bits < 8 else 255.0
-    elif _is_in_hounsfield_units(dataset, modality):
+    elif is_in_hounsfield_units(dataset, modality):
         return SOFT_TISSUE
     else:
         picture = ~_padding(stored, dataset)

@@ -3,20 +3,21 @@
 import numpy as np
 
 from app.imaging import Pixels
-from training.batch_random import COLUMNS, ROWS, SIDE, BatchRandom, Greys, border, stretched
+from training.batch_random import COLUMNS, ROWS, SIDE, BatchRandom, Greys, Mask, border, stretched
 
 TURN_SHARE, INVERT_SHARE = 0.45, 0.2  # shares turned by quarters, inverted
 CURVE_PIECES = 6  # of a random grey curve
 MAX_BEND = 2.5  # most pixels of bending
 ZOOM_RANGE = (0.65, 1.7)  # of scales
 STRETCH_SPREAD = 0.12  # of the ratio of width to height, as its logarithm
+NONE_GROUNDED = np.zeros((1, 1, 1), bool)
 
 
-def augment(rng: np.random.Generator, pictures: Greys) -> Pixels:
-    """The same pictures, each seen otherwise, as uint8."""
+def augment(rng: np.random.Generator, pictures: Greys, grounded: Mask = NONE_GROUNDED) -> Pixels:
+    """The same pictures, each seen otherwise, as uint8; the `grounded`, (n, 1, 1), stay apart from their background."""
     random = BatchRandom(rng, len(pictures))
-    fill = np.where(random.chance(0.85), border(pictures), random.uniform(0, 1))
-    augmented = _grain(random, _display(random, warp(random, pictures, fill)))
+    fill = np.where(random.chance(0.85) | grounded, border(pictures), random.uniform(0, 1))
+    augmented = _grain(random, _display(random, warp(random, pictures, fill), grounded))
     return (np.clip(augmented, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
@@ -52,11 +53,11 @@ def sample(pictures: Greys, rows: Greys, columns: Greys) -> Greys:
     return upper * (1 - below) + lower * below
 
 
-def _display(rng: BatchRandom, pictures: Greys) -> Greys:
+def _display(rng: BatchRandom, pictures: Greys, grounded: Mask) -> Greys:
     """Another display: a random curve, background to black, stretch, gamma, contrast and brightness, inversion."""
     pictures = np.where(rng.chance(0.3), _curved(rng, pictures), pictures)
-    greys = np.where(rng.chance(0.25), np.clip(pictures - border(pictures), 0, 1), pictures)
-    greys = np.where(rng.chance(0.4), stretched(greys, least=0.05), greys)
+    greys = np.where(rng.chance(0.25) & ~grounded, np.clip(pictures - border(pictures), 0, 1), pictures)
+    greys = np.where(rng.chance(0.4) & ~grounded, stretched(greys, least=0.05), greys)
     greys = np.clip(greys, 0, 1) ** rng.log_uniform(0.45, 2.2)
     other = np.clip(greys * rng.log_uniform(0.2, 1.5) + rng.uniform(-0.2, 0.3), 0, 1)
     kept = other.std((1, 2), keepdims=True) > 0.2 * greys.std((1, 2), keepdims=True)  # not washed out entirely

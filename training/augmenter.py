@@ -9,6 +9,10 @@ from training.batch_random import Greys
 from training.datasets import Indices
 from training.split import Split
 
+# The class whose background mostly stays: its hearts and shoulders are told from ChestCT's by nothing else, and black
+# behind them would teach that a heart on black is an abdomen.
+GROUNDED, GROUNDED_SHARE = "AbdomenCT", 0.75
+
 
 class Augmenter:
     """Some pictures of a split, outlined once, to be changed as often as wanted. Rows count within those pictures."""
@@ -20,10 +24,12 @@ class Augmenter:
         self.places = np.full(len(rows), -1)  # of a picture that is repainted among the planes
         self.places[repainted] = np.arange(len(repainted))
         self.planes = repaint.outline(self.inputs[rows[repainted]])
+        self.grounded = names == GROUNDED
 
     def augmented(self, rng: np.random.Generator, rows: Indices) -> Pixels:
         """Copies as another scanner, display and position would have made them, (n, side, side)."""
-        return augment(rng, self._repainted(rng, rows))
+        grounded = self.grounded[rows] & (rng.random(len(rows)) < GROUNDED_SHARE)
+        return augment(rng, self._repainted(rng, rows), grounded[:, np.newaxis, np.newaxis])
 
     def negatives(self, rng: np.random.Generator, count: int, material: int) -> Pixels:
         """`count` pictures of none of the classes, drawn or made from at most `material` pictures."""

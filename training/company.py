@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from app.imaging import Pixels
 from training.augment import augment
-from training.batch_random import Greys, Mask
+from training.batch_random import BatchRandom, Greys, Mask
 from training.companions import Companions
 from training.datasets import Indices, Pictures
 from training.decoding import SHRINKING, Hounsfield, rendered
@@ -17,12 +17,14 @@ from training.split import SIDE
 # How often, and between which centres and widths, a CT of the trunk is shown; in Hounsfield units.
 WINDOWS = np.array(
     [
-        (0.40, 40, 60, 350, 450),  # soft tissue
-        (0.30, -650, -450, 1200, 1700),  # lung
-        (0.15, -50, 150, 1500, 2500),  # wide
-        (0.15, 300, 500, 1500, 2500),  # bone
+        (0.30, 30, 70, 300, 450),  # soft tissue
+        (0.25, 20, 150, 120, 300),  # vessels; fat is as black as lung
+        (0.25, -700, -400, 1000, 1800),  # lung
+        (0.10, -100, 200, 1000, 2500),  # wide
+        (0.10, 250, 500, 1000, 2500),  # bone
     ]
 )
+NARROWED_SHARE = 0.3  # of all: as if through a narrower window, greys cut off at both ends
 HEAD, BRAIN = "HeadCT", np.array([(1.0, 30, 60, 80, 400)])  # the list's hold nothing beyond -30 … 130
 
 Weights = npt.NDArray[np.floating]
@@ -50,7 +52,7 @@ class Company:
         if not len(self.labels):
             return self.pictures, self.labels
         chosen = rng.choice(len(self.labels), count, p=self.weights)
-        return augment(rng, self._shown(rng, chosen)), self.labels[chosen]
+        return augment(rng, _narrowed(BatchRandom(rng, count), self._shown(rng, chosen))), self.labels[chosen]
 
     def _shown(self, rng: np.random.Generator, rows: Indices) -> Greys:
         pictures, places = self.pictures[rows], self._places[rows]
@@ -78,6 +80,13 @@ class Company:
             each = 1 / np.sqrt(counts[place])
             weights[members] = each / each.sum()
         return np.asarray(weights / weights.sum())
+
+
+def _narrowed(rng: BatchRandom, pictures: Greys) -> Greys:
+    low, high = rng.uniform(0, 0.4), rng.uniform(0.5, 1)
+    narrowed = np.clip((pictures - low) / (high - low), 0, 1)
+    gains = narrowed.std((1, 2), keepdims=True) > pictures.std((1, 2), keepdims=True)  # and does not lose the picture
+    return np.where(rng.chance(NARROWED_SHARE) & gains, narrowed, pictures)
 
 
 def of_companions(companions: Companions, strangers: bool) -> Company:

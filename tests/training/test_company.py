@@ -106,7 +106,7 @@ def test_a_class_of_five_pictures_is_in_every_batch(parts: Split) -> None:
     batches = AugmentedBatches(parts, BESIDE, RECIPE)
     each = [np.count_nonzero(batches[number][1][:, CLASSES.index("CXR")] == 1) for number in range(5)]
     assert min(each) > 0
-    assert np.mean(each) == pytest.approx(RECIPE.own_companions / 3, rel=0.3)
+    assert np.mean(each) == pytest.approx(RECIPE.companions / len(CLASSES), rel=0.3)
 
 
 def test_ones_own_are_not_drawn_as_pictures_of_the_data_set_too(parts: Split) -> None:

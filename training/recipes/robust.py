@@ -33,17 +33,19 @@ CONVOLUTIONS = ((16, 5, 2), (32, 3, 2), (32, 3, 1), (64, 3, 2), (64, 3, 1), (128
 class Robust(Recipe):
     name: str = "robust"
     input: Input = INPUTS["robust"]
-    batch_size: int = 256
+    batch_size: int = 384
     steps: int = 150  # in an epoch, whatever the number of pictures
     max_epochs: int = 24
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     dropout: float = 0.1  # share of the last convolution's maps left out, another share for each picture
     warmup: float = 0.05  # share of all steps in which the learning rate rises; it falls as a cosine afterwards
-    untouched: int = 52  # pictures of a batch that are shown as they are
-    own_companions: int = 44  # pictures of a batch that are companions of the classes, or the user's own
+    untouched: int = 60  # pictures of a batch that are shown as they are
+    companions: int = (
+        126  # pictures of a batch, classes alike, that are companions or the user's own; without, augmented
+    )
     phantoms: int = 1  # drawings of each region in a batch, so that examples and golden pictures are no strangers
-    strangers: int = 69  # pictures of a batch that are none of the classes, with a uniform target …
+    strangers: int = 104  # pictures of a batch that are none of the classes, with a uniform target …
     stranger_weight: float = 0.5  # … and this weight in the loss
     pool: int = 6_000  # strangers drawn, once, where there are no companions; each is augmented anew for every use
     material: int = 2_000  # training pictures that these are made from
@@ -102,6 +104,11 @@ class AugmentedBatches(Batches):
         else:
             rng = np.random.default_rng([split.seed, 1])
             self.pool = self.augmenter.negatives(rng, recipe.pool, recipe.material)
+        classes, labels = len(split.pictures.classes), self.company.labels
+        self.bare = np.flatnonzero(~np.isin(split.pictures.labels[self.rows], labels))  # of classes without company
+        share = recipe.companions * len(np.unique(labels)) // classes
+        self.beside = min(share, len(labels))  # at most as many as there are, so that a few are not learnt by heart
+        self.alone = recipe.companions - share
         self.drawn = [kind for kind in phantoms.KINDS if kind in split.pictures.classes] * recipe.phantoms
 
     def __len__(self) -> int:
@@ -110,10 +117,9 @@ class AugmentedBatches(Batches):
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.generic], ...]:
         rng, recipe = np.random.default_rng([self.split.seed, self.epoch, index]), self.recipe
         drawn, drawn_labels = self._drawn(rng)
-        # at most as many as there are, so that a few are not learnt by heart
-        beside, beside_labels = self.company.draw(rng, min(recipe.own_companions, len(self.company.labels)))
-        known = recipe.batch_size - recipe.strangers - len(drawn) - len(beside)
-        chosen = rng.integers(0, len(self.rows), known)
+        beside, beside_labels = self.company.draw(rng, self.beside)
+        known = recipe.batch_size - recipe.strangers - len(drawn) - len(beside) - self.alone
+        chosen = np.concatenate([rng.integers(0, len(self.rows), known), rng.choice(self.bare, self.alone)])
         inputs = self.split.pictures.inputs[self.rows[chosen], :, :, 0]
         inputs[recipe.untouched :] = self.augmenter.augmented(rng, chosen[recipe.untouched :])
         labels = np.concatenate([self.split.pictures.labels[self.rows[chosen]], drawn_labels, beside_labels])

@@ -15,10 +15,9 @@ from rich.console import Console
 from app.imaging import View
 from app.model import bundle
 from app.model.manifest import NAME_PATTERN
-from training import DataError, Interrupted, companions, datasets, dicom_terms, folders, recipes, source, split
-from training.datasets import Pictures
+from training import DataError, Interrupted, companions, dicom_terms, recipes, source, split
+from training.collect import assign, gather, opened
 from training.external import read as read_external
-from training.split import Split
 
 WRONG_USE, BAD_BUNDLE, INTERRUPTED = 2, 3, 130
 
@@ -72,7 +71,7 @@ def train(
     headers = dicom_terms.read(dicom, classes)
     elsewhere = read_external(external, classes, view) if external else None
     beside = None if preset == "article" else companions.choose(given, classes, cache, console.print)
-    parts = assign(root, extra, view, split_by, seed, cache)
+    parts = assign(root, extra, view, split_by, seed, cache, console.print)
     judged = parts if view.size >= split.SIDE else replace(parts, pictures=gather(data, extra, cache, view))
     from training import fit, publish, report, run_folder  # here: Keras takes seconds to import
 
@@ -139,41 +138,6 @@ def robustness(
     judged = compare.beside_article(artifacts, version, pictures, lambda classes: None, None, out, cache / COMPILED)
     console.print(compare.corruptions_table(judged))
     console.print(f"figures and charts are in {out}")
-
-
-def opened(data: str, extra: Path | None, cache: Path) -> tuple[Path, list[str]]:
-    """The data's folder and the classes there will be, once all is known that can be before a picture is decoded."""
-    root = source.open_data(data, cache)
-    known, *_ = datasets.listing(root, least=2)
-    own = folders.classes(extra) if extra else {}
-    folders.refuse_wrapped(own, known)
-    names = folders.join(known, own)
-    if extra:
-        datasets.listing(extra, least=1)
-    return root, names
-
-
-def assign(root: Path, extra: Path | None, view: View, split_by: split.Method, seed: int, cache: Path) -> Split:
-    """The part each picture plays, after saying what was found; the user's own are split by themselves."""
-    parts = split.make(shown(datasets.load(root, view, cache)), split_by, seed)
-    if not extra:
-        return parts
-    return split.join(parts, split.make(shown(datasets.load(extra, view, cache, least=1)), split_by, seed))
-
-
-def gather(data: str, extra: Path | None, cache: Path, view: View) -> Pictures:
-    """The data set, and behind it the user's own pictures where there are some, as large as they are judged."""
-    root, _ = opened(data, extra, cache)
-    view = view._replace(size=split.SIDE)
-    pictures = datasets.load(root, view, cache)
-    return datasets.join(pictures, datasets.load(extra, view, cache, least=1)) if extra else pictures
-
-
-def shown(pictures: Pictures) -> Pictures:
-    """The same, after saying what they are."""
-    for line in pictures.report():
-        console.print(line)
-    return pictures
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from app.imaging import Pixels
 from training.batch_random import COLUMNS, ROWS, BatchRandom, Greys, Mask, border
 
 REPAINTED = "BreastMRI"  # the class; any other is left as it is
-REPAINTED_SHARE = 0.65  # of its pictures
+REPAINTED_SHARE = 0.5  # of its pictures
 VISIBLE_LEVELS = 12  # grey levels above the border that count as tissue
 OUTLINE_DIRECTIONS = 24  # half-planes whose meeting is the body's outline
 LEVELS_PER_PIXEL = 4  # of depth, in the stored plane

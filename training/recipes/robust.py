@@ -26,26 +26,24 @@ from training.recipes.recipe import Batches, Recipe
 from training.split import Split
 
 # filters, kernel, stride; 13.4 million multiplications, a millisecond on one core
-CONVOLUTIONS = ((16, 5, 2), (32, 3, 2), (32, 3, 1), (64, 3, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1), (128, 3, 1))
+CONVOLUTIONS = ((20, 5, 2), (40, 3, 2), (40, 3, 1), (80, 3, 2), (80, 3, 1), (160, 3, 2), (160, 3, 1), (160, 3, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Robust(Recipe):
     name: str = "robust"
     input: Input = INPUTS["robust"]
-    batch_size: int = 384
+    batch_size: int = 320
     steps: int = 150  # in an epoch, whatever the number of pictures
-    max_epochs: int = 24
+    max_epochs: int = 22
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     dropout: float = 0.1  # share of the last convolution's maps left out, another share for each picture
     warmup: float = 0.05  # share of all steps in which the learning rate rises; it falls as a cosine afterwards
-    untouched: int = 60  # pictures of a batch that are shown as they are
-    companions: int = (
-        126  # pictures of a batch, classes alike, that are companions or the user's own; without, augmented
-    )
+    untouched: int = 52  # pictures of a batch that are shown as they are
+    companions: int = 108  # pictures of a batch, classes alike: companions, the user's own, or else augmented ones
     phantoms: int = 1  # drawings of each region in a batch, so that examples and golden pictures are no strangers
-    strangers: int = 104  # pictures of a batch that are none of the classes, with a uniform target …
+    strangers: int = 87  # pictures of a batch that are none of the classes, with a uniform target …
     stranger_weight: float = 0.5  # … and this weight in the loss
     pool: int = 6_000  # strangers drawn, once, where there are no companions; each is augmented anew for every use
     material: int = 2_000  # training pictures that these are made from

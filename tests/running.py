@@ -21,6 +21,7 @@ from tests.benchmarks.processes import family
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "model_artifacts" / "current"  # six classes, tells strangers and gives evidence
+BEFORE = ROOT / "model_artifacts" / "mednist-88a0a3eb5d45"  # of no companions, no window, no sealed form
 READY_SECONDS = 90
 CACHE = "BODYREGION_CACHE"  # of compiled models, which all tests of a run share
 

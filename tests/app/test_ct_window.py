@@ -23,7 +23,7 @@ from tests.app.scored import classify, rows
 from tests.bundles import another
 from tests.conftest import LIMITS
 from tests.dicoms import dicom, item
-from tests.running import COMMITTED, Server, run, serving, wait_until
+from tests.running import BEFORE, Server, run, serving, wait_until
 from training import card, phantoms
 
 WINDOW = CtWindow(center=0.5, width=511)  # the grey g shows 2 g - 255 Hounsfield units
@@ -63,10 +63,10 @@ def windowed(root: Path, window: CtWindow = WINDOW) -> Bundle:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The committed bundle with a window: it tells strangers and gives evidence."""
+    """The bundle before with a window: it tells strangers and gives evidence."""
     root = tmp_path_factory.mktemp("windowed")
-    shutil.copytree(COMMITTED.resolve(), root / COMMITTED.resolve().name)
-    bundle.use(root, COMMITTED.resolve().name)
+    shutil.copytree(BEFORE.resolve(), root / BEFORE.resolve().name)
+    bundle.use(root, BEFORE.resolve().name)
     return windowed(root)
 
 
@@ -74,6 +74,18 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def server(published: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(published.folder, tmp_path_factory.mktemp("server") / "log", **LIMITS) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def without(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(BEFORE, tmp_path_factory.mktemp("without") / "log", **LIMITS) as started:
+        yield started
+
+
+@pytest.fixture
+def asking(without: Server) -> Iterator[httpx2.Client]:
+    with without.client() as opened:
+        yield opened
 
 
 def predict(client: httpx2.Client, file: bytes) -> Answer:
@@ -199,7 +211,7 @@ def test_a_bundle_without_a_window_shows_the_network_the_file_s_own(asking: http
 def test_a_bundle_without_a_window_keeps_its_version_and_says_nothing_of_one(
     asking: httpx2.Client, artifacts: Path
 ) -> None:
-    for folder in (COMMITTED, artifacts / "current"):
+    for folder in (BEFORE, artifacts / "current"):
         manifest = bundle.read(folder).manifest
         assert manifest.fingerprint() == manifest.version
         assert "ct_window" not in manifest.model_dump_json()
@@ -210,9 +222,9 @@ def test_model_card_and_version_tell_the_window(server: Server, published: Bundl
     with server.client() as client:
         told = client.get("/model").json()
     assert told["input"]["ct_window"] == {"center": 0.5, "width": 511}
-    assert told["version"] == published.manifest.fingerprint() != bundle.read(COMMITTED).manifest.version
+    assert told["version"] == published.manifest.fingerprint() != bundle.read(BEFORE).manifest.version
     assert "through a window of its own, centre 0.5, width 511." in card.write(published.manifest)
-    assert "window" not in card.write(bundle.read(COMMITTED).manifest)
+    assert "window" not in card.write(bundle.read(BEFORE).manifest)
 
 
 @pytest.mark.parametrize("window", ['{"center": 40}', '{"center": 40, "width": 0}', '{"center": NaN, "width": 400}'])

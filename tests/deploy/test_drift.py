@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.model import bundle
 from tests.bundles import point
 from tests.conftest import KINDS
-from tests.running import COMMITTED, serving, wait_until
+from tests.running import BEFORE, COMMITTED, serving, wait_until
 
 
 def reference(client: httpx2.Client) -> dict[str, float]:
@@ -34,11 +34,10 @@ def test_the_reference_follows_the_bundle_in_every_worker(artifacts: Path, tmp_p
     link.symlink_to(COMMITTED.resolve())
     with serving(link, tmp_path / "log", BODYREGION_WORKERS="2") as server, server.client() as client:
         told = client.get("/model").json()["reference"]
-        assert told["confidence"] is None  # this bundle was scored before it was kept
         before = reference(client)
         assert {name: before[name] for name in told["class_share"]} == told["class_share"]
-        assert before["bodyregion_reference_acceptance"] == told["accepted"] == 1
-        assert "bodyregion_reference_confidence" not in before
+        assert before["bodyregion_reference_acceptance"] == told["accepted"]
+        assert before["bodyregion_reference_confidence"] == told["confidence"]
         point(link, (artifacts / "current").resolve())
         wait_until(lambda: server.output.read_text().count("bundle taken over") == 2)
         after = reference(client)
@@ -47,6 +46,9 @@ def test_the_reference_follows_the_bundle_in_every_worker(artifacts: Path, tmp_p
         assert sum(after[kind] for kind in KINDS) == pytest.approx(1)
         assert "bodyregion_reference_acceptance" not in after
         assert after["bodyregion_reference_confidence"] == client.get("/model").json()["reference"]["confidence"]
+        point(link, BEFORE)  # scored before confidence was kept
+        wait_until(lambda: server.output.read_text().count("bundle taken over") == 4)
+        assert "bodyregion_reference_confidence" not in reference(client)
 
 
 def test_a_bundle_that_was_never_scored_has_no_reference(root: Path, tmp_path: Path) -> None:

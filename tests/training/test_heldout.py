@@ -11,7 +11,7 @@ from app.model.classifier import Outputs
 from app.model.manifest import Metric
 from tests.bundles import classifier
 from tests.conftest import KINDS
-from tests.running import COMMITTED
+from tests.running import BEFORE, COMMITTED
 from training import card, companions, datasets, phantoms, report, split
 from training.calibrate import Calibration
 from training.companions import Companions
@@ -188,4 +188,4 @@ def test_the_manifest_and_the_card_tell_what_is_held_out_and_whom_to_credit(judg
 
 def test_without_companions_neither_tells_of_any(parts: Split) -> None:
     assert "companions" not in draft("drawn", "us", RECIPE, parts, None, None, {}, []).data
-    assert "ompanions" not in card.write(read(COMMITTED).manifest)
+    assert "ompanions" not in card.write(read(BEFORE).manifest)

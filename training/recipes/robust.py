@@ -25,7 +25,7 @@ from training.recipes import INPUTS
 from training.recipes.recipe import Batches, Recipe
 from training.split import Split
 
-# filters, kernel, stride; 20.8 million multiplications, a fifth of a millisecond on one core, compiled
+# filters, kernel, stride; 20.8 million multiplications, compiled 0.52 ms on one core where 13.4 million take 0.29
 CONVOLUTIONS = ((20, 5, 2), (40, 3, 2), (40, 3, 1), (80, 3, 2), (80, 3, 1), (160, 3, 2), (160, 3, 1), (160, 3, 1))
 
 

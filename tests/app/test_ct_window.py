@@ -77,15 +77,10 @@ def server(published: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def without(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Here one without a window, which `asking` asks."""
     with serving(BEFORE, tmp_path_factory.mktemp("without") / "log", **LIMITS) as started:
         yield started
-
-
-@pytest.fixture
-def asking(without: Server) -> Iterator[httpx2.Client]:
-    with without.client() as opened:
-        yield opened
 
 
 def predict(client: httpx2.Client, file: bytes) -> Answer:

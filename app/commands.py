@@ -16,6 +16,7 @@ from app import settings
 from app.limits import usable_cores
 from app.model import bundle, checkpoint
 from app.scoring import ScoringError
+from app.scoring.help import CommandWithTable
 from app.serving import logs
 
 WRONG_USE, BAD_BUNDLE = 2, 3
@@ -77,7 +78,7 @@ def serve(
         raise typer.Exit(worker.serve(address, chosen, opened))
 
 
-@cli.command()
+@cli.command(cls=CommandWithTable)
 def classify(
     paths: Annotated[list[str], typer.Argument(help="Folders, files, zips, tars or quoted globs.")],
     out: Annotated[Path, typer.Option(help="The table, .csv, .jsonl or .parquet; gone on with where it exists.")],

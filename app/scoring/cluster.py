@@ -20,10 +20,11 @@ from uuid import uuid4
 from app.model.bundle import Bundle, BundleError
 from app.model.classifier import quiet
 from app.scoring import ScoringError
+from app.scoring.columns import Row
 from app.scoring.files import File
 from app.scoring.local import score_alone
 from app.scoring.scorer import Score, Scorer
-from app.scoring.table import Row, Table
+from app.scoring.table import Table
 
 FILES_PER_BATCH = 64  # and so in a part
 MAX_FILES_PER_TASK = 1024

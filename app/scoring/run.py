@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Column, Table as Grid
 from rich.text import Text
 
+from app.scoring.columns import Row
 from app.scoring.files import File, find
 from app.scoring.scorer import Score
-from app.scoring.table import Row, Table, unfinished
+from app.scoring.table import Table, unfinished
 
 OnProgress = Callable[[int, int], None]  # is told the files done, and of how many
 
@@ -51,7 +52,7 @@ def is_out_of_distribution(row: Row) -> bool:
 
 def disagrees(row: Row) -> bool:
     """Whether its header names another body part."""
-    return row["agrees"] is False
+    return row["header_agrees"] is False
 
 
 def classify(

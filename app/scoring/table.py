@@ -12,27 +12,11 @@ from pathlib import Path
 from time import monotonic
 
 from app.model.bundle import Bundle
-from app.model.manifest import Manifest
 from app.scoring import ScoringError
-from app.scoring.files import File
+from app.scoring.columns import Row, Value, columns
 
-Row = dict[str, str | float | bool | None]
 SECONDS_BETWEEN_SYNCS = 1.0
 PARQUET_BATCH_ROWS = 10_000
-
-
-def columns(manifest: Manifest) -> dict[str, type]:
-    """Name and type of each column."""
-    prediction: dict[str, type] = {"label": str, "confidence": float, "accepted": bool, "ood_score": float}
-    probabilities: dict[str, type] = {f"p_{name}": float for name in manifest.classes}
-    header: dict[str, type] = {"modality": str, "body_part": str, "agrees": bool}
-    return {"path": str, "sha256": str} | prediction | probabilities | header | {"error": str, "model": str}
-
-
-def failed_row(file: File, bundle: Bundle, sentence: str, sha256: str | None = None) -> Row:
-    """The row of a file that could not be judged."""
-    empty: Row = dict.fromkeys(columns(bundle.manifest))
-    return empty | {"path": file.name, "sha256": sha256, "error": sentence, "model": bundle.title}
 
 
 class Table:
@@ -121,11 +105,11 @@ class Table:
             except (ValueError, TypeError, AttributeError) as error:
                 raise ScoringError(f"{self.path} is not a table made here; name another file.") from error
 
-    def _value(self, name: str, text: str) -> str | float | bool | None:
+    def _value(self, name: str, text: str) -> Value:
         kind = self._columns.get(name, str)
         if not text:
             return None
-        return text == "true" if kind is bool else float(text) if kind is float else text
+        return text == "true" if kind is bool else kind(text)
 
     def _sync(self) -> None:
         self._file.flush()
@@ -149,7 +133,7 @@ def unfinished(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
-def _cell(value: str | float | bool | None) -> str | float | None:
+def _cell(value: Value) -> Value:
     return str(value).lower() if isinstance(value, bool) else value
 
 
@@ -163,7 +147,7 @@ def _to_parquet(rows: Iterator[Row], kinds: dict[str, type], path: Path) -> None
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
-    types = {str: pa.string(), float: pa.float64(), bool: pa.bool_()}
+    types = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
     schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
     with written_whole(path) as part, ParquetWriter(part, schema) as writer:
         while batch := list(islice(rows, PARQUET_BATCH_ROWS)):

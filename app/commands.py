@@ -16,6 +16,7 @@ from app import settings
 from app.limits import usable_cores
 from app.model import bundle, checkpoint
 from app.scoring import ScoringError
+from app.scoring.help import CommandWithTable
 from app.serving import logs
 
 WRONG_USE, BAD_BUNDLE = 2, 3
@@ -77,20 +78,23 @@ def serve(
         raise typer.Exit(worker.serve(address, chosen, opened))
 
 
-@cli.command()
+@cli.command(cls=CommandWithTable)
 def classify(
-    paths: Annotated[list[str], typer.Argument(help="Folders, files, zips, tars or quoted globs.")],
-    out: Annotated[Path, typer.Option(help="The table, .csv, .jsonl or .parquet; gone on with where it exists.")],
+    paths: Annotated[list[str], typer.Argument(help="Folders, files, zip and tar archives, or globs in quotes.")],
+    out: Annotated[Path, typer.Option(help="Table to write: .csv, .jsonl or .parquet; one that exists is continued.")],
     cache: Cache,
-    report: Annotated[Path | None, typer.Option(help="A page with what a person should check, .html.")] = None,
-    folder: Annotated[Path, typer.Option("--bundle", help="Bundle to judge with.")] = ROOT / bundle.CURRENT,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores by default.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Page to write for a person who checks the table: .html.")] = None,
+    folder: Annotated[Path, typer.Option("--bundle", help="Folder of the bundle to use.")] = ROOT / bundle.CURRENT,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
     address: Annotated[
         str | None,
-        typer.Option("--cluster", help="Ray's address, or auto for the cluster here, or local for a new one."),
+        typer.Option("--cluster", help="Run on Ray: host:port, auto for the cluster here, local to start one."),
     ] = None,
 ) -> None:
-    """Judge every picture in folders and archives without a server; started again, it does what is missing."""
+    """Predict the body region of every picture in folders and archives, as a table with one row per file.
+
+    No service is needed. The same command again does the files that have no row yet.
+    """
     from app.scoring import run
     from app.scoring.report import write_report
     from app.scoring.table import Table as PredictionTable
@@ -106,11 +110,11 @@ def classify(
         from app.scoring.local import on_all_cores
 
         score = on_all_cores(opened, workers or usable_cores())
-    with run.progress_bar() as on_progress:
-        summary = run.classify(paths, predictions, score, on_progress, report)
+    summary = run.classify(paths, predictions, score, report)
     if report:
         write_report(report, paths, predictions, summary)
     run.show(summary)
+    typer.echo(run.ending(predictions, summary, report))
 
 
 @cli.command()

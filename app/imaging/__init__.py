@@ -16,6 +16,8 @@ from app.imaging.picture import (  # as: for whoever imports it from here
     DamagedPicture as DamagedPicture,
     Header as Header,
     ImageFile as ImageFile,
+    Kind as Kind,
+    NotAPicture,
     Outline,
     Picture as Picture,
     PictureError as PictureError,
@@ -51,7 +53,7 @@ def _dicom(data: bytes, limits: SizeLimits) -> ImageFile:
 def _none(data: bytes, *_: SizeLimits) -> ImageFile:
     if not data:
         raise UnusablePicture("The file is empty.")
-    raise UnknownType("The content is not a DICOM, JPEG, PNG, TIFF, BMP or WebP picture.")
+    raise NotAPicture("The content is not a DICOM, JPEG, PNG, TIFF, BMP or WebP picture.")
 
 
 class Format(NamedTuple):

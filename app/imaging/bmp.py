@@ -26,4 +26,4 @@ def open(data: bytes, limits: SizeLimits) -> ImageFile:
     file = raster.open(data, "BMP", limits)
     if file.image.tile[0].codec_name == "bmp_rle":  # type: ignore[attr-defined]  # Pillow decodes it in Python, damaged or not
         raise UnknownType("A BMP in run-length encoding is not read.")
-    return BmpFile(file.pixels, file.image)
+    return BmpFile(file.size, file.image)

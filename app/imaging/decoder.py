@@ -62,7 +62,7 @@ def _result(job: Job, data: bytes, limits: SizeLimits) -> Any:
 
 def _made(job: Job, file: ImageFile) -> Any:
     """What `job` makes; where that is several things, each has time of its own."""
-    seconds = FRAME_SECONDS + SECONDS_PER_PIXEL * file.pixels
+    seconds = FRAME_SECONDS + SECONDS_PER_PIXEL * file.size.rows * file.size.columns
     _allow(seconds)
     made = job(file)
     if not isinstance(made, Iterator):

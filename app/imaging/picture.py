@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from enum import StrEnum
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,29 @@ NOT_FINITE = "The picture holds values that are not finite numbers."
 BAND_PIXELS = 2**18  # to work on at a time: what lies between stored values and grey takes many bytes for each
 
 
+class Kind(StrEnum):
+    """What a file turned out to be."""
+
+    PICTURE = "picture"
+    NOT_A_PICTURE = "not a picture"
+    NO_PIXELS = "no pixels"
+    UNREADABLE = "unreadable"
+
+
 class PictureError(ValueError):
     """A file that gives no picture. Its message is one plain sentence, safe to show to a stranger."""
+
+    kind: ClassVar = Kind.UNREADABLE
 
 
 class UnknownType(PictureError):
     """The content is no format we read."""
+
+
+class NotAPicture(UnknownType):
+    """The content is none of the formats at all."""
+
+    kind = Kind.NOT_A_PICTURE
 
 
 class DamagedPicture(PictureError):
@@ -39,6 +57,12 @@ class TooMuchWork(PictureError):
 
 class UnusablePicture(PictureError):
     """A sound file that holds no single picture we can judge."""
+
+
+class NoPixels(UnusablePicture):
+    """A DICOM of another kind than pictures."""
+
+    kind = Kind.NO_PIXELS
 
 
 class SizeLimits(NamedTuple):
@@ -83,11 +107,19 @@ class Picture:
     header: Header | None = None  # of a DICOM
 
 
+class Size(NamedTuple):
+    """How large a picture is, as its header says."""
+
+    rows: int
+    columns: int
+    frames: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFile(ABC):
     """A file whose header is read and within the limits, its pixels not yet."""
 
-    pixels: int  # as many as the header promises, in each frame
+    size: Size
 
     @abstractmethod
     def read(self, at_least: int | None = None, ct_window: Window | None = None) -> Picture:
@@ -114,13 +146,13 @@ def as_damage(format: str, how: str = "damaged or cut short") -> Iterator[None]:
         raise DamagedPicture(f"The {format} file is {how}.") from None
 
 
-def check_size(width: int, height: int, limits: SizeLimits) -> int:
-    """How many pixels a header promises, judged before any is decoded. Raises TooManyPixels or UnusablePicture."""
+def check_size(width: int, height: int, limits: SizeLimits) -> Size:
+    """The size that a header promises, judged before any pixel is decoded. Raises TooManyPixels or UnusablePicture."""
     if width * height > limits.pixels:
         raise TooManyPixels(f"The picture has {width} × {height} pixels; at most {limits.pixels:,} are read.")
     if min(width, height) < MIN_SIDE:
         raise UnusablePicture(f"The picture is {width} × {height}; each side needs at least {MIN_SIDE} pixels.")
-    return width * height
+    return Size(height, width)
 
 
 def bands(height: int, width: int) -> Iterator[slice]:

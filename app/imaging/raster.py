@@ -46,10 +46,10 @@ class RasterFile(ImageFile):
 def open(data: bytes, format: str, limits: SizeLimits) -> RasterFile:
     """Read the header of `data` with the one parser `format` names. Raises what that makes of damage, and PictureError."""
     image = Image.open(io.BytesIO(data), formats=[format])
-    pixels = check_size(*image.size, limits)
+    size = check_size(*image.size, limits)
     if getattr(image, "is_animated", False):
         raise UnusablePicture(SEVERAL)
-    return RasterFile(pixels, image)
+    return RasterFile(size, image)
 
 
 def grey(image: Image.Image) -> Pixels:

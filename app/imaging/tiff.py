@@ -75,7 +75,7 @@ class GreyFile(ImageFile):
 def open(data: bytes, limits: SizeLimits) -> ImageFile:
     """Raises PictureError."""
     data, tags = _single(data)
-    pixels = check_size(tags[WIDTH][0], tags[HEIGHT][0], limits)
+    size = check_size(tags[WIDTH][0], tags[HEIGHT][0], limits)
     _check_parts(data, tags)
     bits, photometric = tags.get(BITS, (1,)), tags.get(PHOTOMETRIC, (MIN_IS_BLACK,))[0]
     if (
@@ -84,7 +84,7 @@ def open(data: bytes, limits: SizeLimits) -> ImageFile:
         and tags.get(SAMPLES, (1,)) == (1,)
         and photometric in {MIN_IS_WHITE, MIN_IS_BLACK}
     ):
-        return GreyFile(pixels, data, tags)
+        return GreyFile(size, data, tags)
     return raster.open(data, "TIFF", limits)
 
 

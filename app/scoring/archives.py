@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 from weakref import finalize
 
 from app import imaging
+from app.imaging import Kind
 from app.scoring.containers import (
     DAMAGED,
     MAX_FILE_BYTES,
@@ -20,6 +21,7 @@ from app.scoring.containers import (
     Budget,
     Container,
     Entry,
+    Fault,
     Packed,
     Zip,
     followed,
@@ -34,8 +36,8 @@ PACKED = re.compile(r"(?<!\.tar)\.(gz|bz2|xz)$", re.IGNORECASE)  # one file
 SUFFIXES = (".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
 UNPACK: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
-EMPTY = "The archive holds no files."
-TOO_DEEP = f"Archives are opened {MAX_LEVELS} levels deep, and this one lies deeper."
+EMPTY = Fault("The archive holds no files.", Kind.NOT_A_PICTURE)
+TOO_DEEP = Fault(f"Archives are opened {MAX_LEVELS} levels deep, and this one lies deeper.")
 
 
 class NoArchive(Exception):
@@ -47,7 +49,7 @@ class Member(NamedTuple):
 
     name: str | None
     places: tuple[int, ...] = ()  # its place in the archive, and in that which lies there
-    fault: str = ""  # why it cannot be read, where that is known
+    fault: Fault | None = None  # why it cannot be read, where that is known
 
 
 def is_archive(name: str) -> bool:

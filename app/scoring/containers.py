@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from posixpath import dirname, join, normpath
 from typing import IO, NamedTuple, Protocol
 
+from app.imaging import Kind
+
 MAX_FILE_BYTES = 512 * 2**20
 MAX_LINKS = 40  # from one to the next, as Linux has it
 MAX_TARGET_BYTES = 4096  # of a link's target
@@ -15,14 +17,22 @@ MAX_TARGET_BYTES = 4096  # of a link's target
 ZIP_METHODS = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA
 ENCRYPTED = 1  # of a zip member's flags
 
-DAMAGED = "The archive is damaged or cut short."
-DAMAGED_MEMBER = "The member is damaged or cut short."
-ENCRYPTED_MEMBER = "The member is encrypted."
-NO_FILE = "A pipe, a socket or a device is no file."
-NO_TARGET = "The link leads to no file of the archive."
-TOO_LARGE = f"The file has more than {MAX_FILE_BYTES:,} bytes."
-TOO_MUCH = "The archive unpacks to too many bytes for its size."
-UNKNOWN_METHOD = "The member is compressed in a way that is not read here."
+
+class Fault(NamedTuple):
+    """Why a file gives no bytes."""
+
+    sentence: str
+    kind: Kind = Kind.UNREADABLE
+
+
+DAMAGED = Fault("The archive is damaged or cut short.")
+DAMAGED_MEMBER = Fault("The member is damaged or cut short.")
+ENCRYPTED_MEMBER = Fault("The member is encrypted.")
+NO_FILE = Fault("A pipe, a socket or a device is no file.", Kind.NOT_A_PICTURE)
+NO_TARGET = Fault("The link leads to no file of the archive.")
+TOO_LARGE = Fault(f"The file has more than {MAX_FILE_BYTES:,} bytes.")
+TOO_MUCH = Fault("The archive unpacks to too many bytes for its size.")
+UNKNOWN_METHOD = Fault("The member is compressed in a way that is not read here.")
 
 
 class Entry(NamedTuple):
@@ -30,7 +40,7 @@ class Entry(NamedTuple):
 
     name: str | None
     place: int = 0  # where `read` finds it
-    fault: str = ""  # why it cannot be read, where that is known
+    fault: Fault | None = None  # why it cannot be read, where that is known
     target: str = ""  # of a symbolic link, from the container's root
 
 

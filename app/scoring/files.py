@@ -10,16 +10,23 @@ from operator import attrgetter
 from pathlib import Path
 
 from app.scoring import ScoringError, archives
-from app.scoring.containers import DAMAGED_MEMBER, MAX_FILE_BYTES, NO_FILE, TOO_LARGE
+from app.scoring.containers import DAMAGED_MEMBER, MAX_FILE_BYTES, NO_FILE, TOO_LARGE, Fault
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 TWO_STARS = re.compile(r"(|.*?/)\*\*(?:/+(.*))?", re.DOTALL)
+
+NOT_OPENED = Fault("The file cannot be read.")
+NOT_ENTERED = Fault("The folder cannot be entered.")
 
 Identity = tuple[int, int]  # of a folder: its device and inode
 
 
 class Unreadable(Exception):
     """A file or member that gives no bytes; the message is one plain sentence."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.sentence)
+        self.kind = fault.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class File:
     path: Path
     member: str | None = None
     places: tuple[int, ...] = ()  # of the member, as archives.read takes them
-    fault: str = ""  # why it cannot be read, where that is known
+    fault: Fault | None = None  # why it cannot be read, where that is known
 
     @property
     def name(self) -> str:
@@ -50,7 +57,7 @@ class File:
                     fits = os.fstat(plain.fileno()).st_size <= MAX_FILE_BYTES
                     data = plain.read() if fits else plain.read(MAX_FILE_BYTES + 1)
         except Exception as error:  # archives fail in as many ways as pictures
-            raise Unreadable(DAMAGED_MEMBER if self.places else "The file cannot be read.") from error
+            raise Unreadable(DAMAGED_MEMBER if self.places else NOT_OPENED) from error
         if len(data) > MAX_FILE_BYTES:
             raise Unreadable(TOO_LARGE)
         return data
@@ -114,7 +121,7 @@ def _walk(path: Path, reached: _Reached) -> Iterator[File]:
         return
     for folder, entries in _folders(path, reached):
         if entries is None:
-            yield File(folder, fault="The folder cannot be entered.")
+            yield File(folder, fault=NOT_ENTERED)
             continue
         for entry in entries:
             yield File(Path(entry.path), fault=_fault(entry))
@@ -159,12 +166,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _fault(path: Path | os.DirEntry[str]) -> str:
+def _fault(path: Path | os.DirEntry[str]) -> Fault | None:
     """What is wrong with it that opening it would not tell: a pipe nobody writes to can be waited on for ever."""
     try:
-        return "" if path.is_file() or not path.stat() else NO_FILE
+        return None if path.is_file() or not path.stat() else NO_FILE
     except OSError:
-        return ""
+        return None
 
 
 def _members(file: File) -> list[File]:

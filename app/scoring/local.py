@@ -15,9 +15,9 @@ from threading import Thread
 from typing import Any
 
 from app.model.bundle import Bundle
+from app.scoring.columns import Row, failed_row
 from app.scoring.files import File
 from app.scoring.scorer import Score, Scorer
-from app.scoring.table import Row, failed_row
 
 FILES_PER_TASK = 64
 TASKS_PER_PROCESS = 3  # in hand, so that none waits for the next

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from app import imaging
 from app.imaging.preview import thumbnail
+from app.scoring.columns import Row
 from app.scoring.files import File, Unreadable, find
 from app.scoring.run import Summary, disagrees, is_out_of_distribution
-from app.scoring.table import Row, Table, written_whole
+from app.scoring.table import Table, written_whole
 
 MAX_PICTURES_PER_SECTION = 300  # a page with thousands does not open
 THUMBNAIL_PIXELS = 128  # a side
@@ -67,7 +68,7 @@ def _section(heading: str, rows: list[Row], total: int, files: dict[str, File]) 
 
 
 def _entry(row: Row, file: File | None) -> str:
-    header = " ".join(str(row[name]) for name in ("modality", "body_part") if row[name])
+    header = " ".join(str(row[name]) for name in ("header_modality", "header_body_part") if row[name])
     said = f"<br>header: {escape(header)}" if header else ""
     image = "" if file is None else f'<img alt="" src="{_thumbnail(file)}">'
     return f"<li>{image}{escape(_prediction(row))}{said}<br>{escape(str(row['path']))}</li>\n"

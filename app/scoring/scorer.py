@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from app import imaging
+from app.imaging import Kind
 from app.model.bundle import Bundle
 from app.model.classifier import Classifier
 from app.model.prediction import Prediction, predict
+from app.scoring.columns import Row, failed_row
 from app.scoring.files import File, Unreadable
-from app.scoring.table import Row, failed_row
 
 Score = Callable[[Iterable[File]], Iterator[list[Row]]]  # rows as they come, in no order
 
@@ -33,9 +34,11 @@ class Scorer:
         try:
             data = file.read()
             sha256 = hashlib.sha256(data).hexdigest()
-            return {"path": file.name, "sha256": sha256}, imaging.read_input(imaging.open(data), self._classifier.view)
+            picture = imaging.open(data)
+            row: Row = {"path": file.name, "sha256": sha256, "kind": Kind.PICTURE.value, **picture.size._asdict()}
+            return row, imaging.read_input(picture, self._classifier.view)
         except (Unreadable, imaging.PictureError) as error:
-            return failed_row(file, self.bundle, str(error), sha256), None
+            return failed_row(file, self.bundle, str(error), sha256, error.kind), None
         except MemoryError:
             return failed_row(file, self.bundle, "The picture needs more memory than there is.", sha256), None
 
@@ -50,5 +53,5 @@ class Scorer:
 def _flat(prediction: Prediction) -> Row:
     fields = prediction.model_dump(include={"label", "confidence", "accepted", "ood_score"})
     probabilities = {f"p_{name}": value for name, value in prediction.probabilities.items()}
-    header = {name: getattr(prediction.dicom, name, None) for name in ("modality", "body_part", "agrees")}
+    header = {f"header_{name}": getattr(prediction.dicom, name, None) for name in ("modality", "body_part", "agrees")}
     return fields | probabilities | header | {"error": None}

@@ -49,7 +49,7 @@ class Tar:
             return Entry(info.name, target=from_root(info.name, info.linkname))
         if info.islnk():
             return files.get(normpath(info.linkname), NOTHING)._replace(name=info.name)
-        return Entry(info.name, info.offset, TOO_LARGE if info.size > MAX_FILE_BYTES else "")
+        return Entry(info.name, info.offset, TOO_LARGE if info.size > MAX_FILE_BYTES else None)
 
     def _headers(self, budget: Budget) -> Iterator[tarfile.TarInfo | Entry]:
         """Also those behind a damaged one, and behind an end: tars may stand one after the other."""

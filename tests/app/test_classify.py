@@ -72,8 +72,8 @@ def test_everything_in_an_archive_gets_a_row(archive: Path, tables: Path) -> Non
         "ward/knee?.dcm": "Hand",
         "ward/notes.txt": NO_PICTURE,
     }
-    assert found["ward/knee?.dcm"]["agrees"] == "false"
-    assert (found["ward/knee?.dcm"]["modality"], found["ward/knee?.dcm"]["body_part"]) == ("CR", "KNEE")
+    assert found["ward/knee?.dcm"]["header_agrees"] == "false"
+    assert (found["ward/knee?.dcm"]["header_modality"], found["ward/knee?.dcm"]["header_body_part"]) == ("CR", "KNEE")
     probabilities = [float(text) for name, text in found["hand.png"].items() if name.startswith("p_")]
     assert len(probabilities) == 6
     assert sum(probabilities) == pytest.approx(1, abs=1e-5)
@@ -88,7 +88,7 @@ def test_the_three_kinds_of_table_say_the_same(tables: Path) -> None:
         assert {row["path"]: row["label"] for row in told} == {
             path: row["label"] or None for path, row in as_csv.items()
         }
-        assert {type(row["agrees"]) for row in told} == {bool, type(None)}
+        assert {type(row["header_agrees"]) for row in told} == {bool, type(None)}
 
 
 def test_the_page_shows_what_a_person_should_check(archive: Path, tables: Path) -> None:

@@ -37,7 +37,7 @@ REFUSED: dict[str, tuple[bytes, type[PictureError], str]] = {
     "fewer than no frames": (dicom(NumberOfFrames=-1), DamagedPicture, "damaged"),
     "missing frames": (dicom(FRAMES, NumberOfFrames=9), DamagedPicture, "damaged"),
     "cut": (dicom()[:-100], DamagedPicture, "damaged"),
-    "cut in the header": (dicom()[:400], UnusablePicture, "no picture"),
+    "cut in the header": (dicom()[:400], UnusablePicture, "before its pixels"),
     "too many rows": (dicom(Rows=49), DamagedPicture, "damaged"),
     "RLE, cut": (run_lengths(RAMP)[:-100], DamagedPicture, "damaged"),
 }

@@ -23,6 +23,7 @@ from app.scoring.containers import (
     TOO_LARGE,
     TOO_MUCH,
     UNKNOWN_METHOD,
+    Fault,
 )
 from app.scoring.files import Unreadable, find
 from tests.field.drawn import HAND, HEAD
@@ -32,7 +33,7 @@ A, B = phantoms.png(HAND), phantoms.png(HEAD)
 WHOLE = 512 + -(-len(A) // 512) * 512  # bytes of A in a tar, with its header
 END = bytes(1024)
 
-Found = dict[str, bytes | str]  # what lies there, or why it cannot be read
+Found = dict[str, bytes | Fault]  # what lies there, or why it cannot be read
 
 
 def found(path: Path) -> Found:
@@ -41,9 +42,9 @@ def found(path: Path) -> Found:
     read: Found = {}
     for file in files:
         try:
-            content: bytes | str = file.read()
+            content: bytes | Fault = file.read()
         except Unreadable as error:
-            content = str(error)
+            content = Fault(str(error), error.kind)
         read[file.name.removeprefix(str(path))] = content
     assert len(read) == len(files)
     return read

@@ -109,9 +109,9 @@ def test_a_folder_that_may_not_be_entered_has_a_row(folder: Path, pattern: str) 
         command, capture_output=True, check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     )
     assert json.loads(told.stdout) == [
-        ["folder/0.png", ""],
-        ["folder/x/1.png", ""],
-        ["folder/x/y", "The folder cannot be entered."],
+        ["folder/0.png", None],
+        ["folder/x/1.png", None],
+        ["folder/x/y", ["The folder cannot be entered.", "unreadable"]],
     ]
     (folder / "x" / "y").chmod(0o700)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, RTDoseStorage
+from pydicom.uid import UID, MediaStorageDirectoryStorage, RTDoseStorage
 
 from app.imaging.dicom import codecs, repair
 from app.imaging.dicom.codestream import DEFLATED_FRAMES
@@ -23,7 +23,9 @@ from app.imaging.dicom.header import describe, of_frame, read_header
 from app.imaging.picture import (
     Header,
     ImageFile,
+    NoPixels,
     Picture,
+    PictureError,
     SizeLimits,
     TooManyPixels,
     UnknownType,
@@ -33,6 +35,7 @@ from app.imaging.picture import (
     check_size,
 )
 
+OF_PICTURES = "Image Storage"  # in the names of the kinds that are pictures
 KINDS_WITHOUT_PICTURE = {RTDoseStorage}  # it has pixels, but they are a dose
 UID_DIGITS = re.compile(r"[0-9.]{1,64}")
 DAMAGED = "DICOM", "damaged, cut short or not what its header says"
@@ -89,18 +92,26 @@ class DicomFile(ImageFile):
 def open(data: bytes, limits: SizeLimits) -> ImageFile:
     """Read the header of `data`. Raises PictureError and nothing else."""
     file, dataset = read_header(data, limits.pixels)
-    kind = UID(dataset.get("SOPClassUID", ""))
+    kind = UID(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
     if "Rows" not in dataset or file.tell() == file.getbuffer().nbytes or kind in KINDS_WITHOUT_PICTURE:
-        raise UnusablePicture(f"The DICOM file holds no picture; its kind is {_name(kind) or 'not known'}.")
+        raise _without_pixels(kind)
     header = describe(dataset)
-    pixels = check_size(header.columns, header.rows, limits)
+    size = check_size(header.columns, header.rows, limits)._replace(frames=header.frames)
     if header.frames < 1:
         raise ValueError("fewer frames than one")
     if header.frames > limits.frames:
         raise TooManyPixels(f"The picture has {header.frames:,} frames; at most {limits.frames:,} are read.")
     _check_syntax(dataset.file_meta.TransferSyntaxUID)
     repair.header(dataset)
-    return DicomFile(pixels, dataset, file, header)
+    return DicomFile(size, dataset, file, header)
+
+
+def _without_pixels(kind: UID) -> PictureError:
+    if kind == MediaStorageDirectoryStorage:
+        return NoPixels("This DICOM is a directory of a medium (DICOMDIR) and holds no picture.")
+    if OF_PICTURES in kind.name:
+        return UnusablePicture(f"The DICOM file ends before its pixels; its kind is {kind.name}.")
+    return NoPixels(f"The DICOM file holds no picture; its kind is {_name(kind) or 'not known'}.")
 
 
 def _check_syntax(syntax: UID) -> None:

@@ -34,7 +34,7 @@ class Table:
         self._as_csv = path.suffix == ".csv"
         if path.suffix == ".parquet" and find_spec("pyarrow") is None:
             raise ScoringError("Parquet needs pyarrow: pip install bodyregion[parquet].")
-        self._title = bundle.title
+        self.bundle = bundle
 
     def __enter__(self) -> "Table":
         if self._journal != self.path and not self._journal.exists() and self.path.exists():
@@ -72,7 +72,7 @@ class Table:
         written = self._journal.exists() or self.path.exists()
         found = self._read_journal() if self._journal.exists() else _from_parquet(self.path) if written else ()
         for row in found:
-            if row.keys() != self._columns.keys() or row["model"] != self._title:
+            if row.keys() != self._columns.keys() or row["model"] != self.bundle.title:
                 raise self._foreign()
             yield row
 

@@ -20,17 +20,28 @@ KNOWN_PARTS = frozenset(BODY_PARTS.split())
 
 
 def agrees(terms: Mapping[str, Terms], label: str | None, header: Header) -> bool | None:
-    """Whether header and label name the same region; None where either names none, or nothing we understand.
+    """Whether header and label name the same region, and the modality is one of that class.
 
-    `terms` says for each class which words, codes and modalities go with it. Words are looked for anywhere in what the
-    header says, whatever the case, accents and punctuation, because people write "CHEST/ABD. p.v.".
+    None where either names no region, or the header none that is understood. `terms` says for each class which words,
+    codes and modalities go with it.
     """
-    said = [_plain(text) for text in header.said]
-    if label is None or label not in terms or not said:
+    region = region_agrees(terms, label, header.said)
+    if not region or label is None:
+        return region
+    return header.modality in terms[label].modality or not (header.modality and terms[label].modality)
+
+
+def region_agrees(terms: Mapping[str, Terms], label: str | None, said: Iterable[str]) -> bool | None:
+    """The same for the region alone, by what the header says of the body part.
+
+    Words are looked for anywhere in it, whatever the case, accents and punctuation, because people write "CHEST/ABD. p.v.".
+    """
+    plain = [_plain(text) for text in said]
+    if label is None or label not in terms or not plain:
         return None
-    if _names(terms[label], said):
-        return header.modality in terms[label].modality or not (header.modality and terms[label].modality)
-    known = any(_names(other, said) for other in terms.values()) or KNOWN_PARTS.intersection(" ".join(said).split())
+    if _names(terms[label], plain):
+        return True
+    known = any(_names(other, plain) for other in terms.values()) or KNOWN_PARTS.intersection(" ".join(plain).split())
     return False if known else None
 
 

@@ -1,89 +1,80 @@
-"""One self-contained page for the person who has to check: counts, disagreements and refusals, each with its picture."""
+"""One self-contained page for the person who has to check: counts, and what to look at, each with its picture."""
 
 import base64
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from html import escape
 from pathlib import Path
+from string import Template
+from urllib.parse import quote
 
 from app import imaging
 from app.imaging.preview import thumbnail
-from app.scoring.columns import Row
 from app.scoring.files import File, Unreadable, find
-from app.scoring.run import Summary, disagrees, is_out_of_distribution
+from app.scoring.sections import MAX_PATHS, Entry, Section, sections
+from app.scoring.summary import Summary
 from app.scoring.table import Table, written_whole
 
-MAX_PICTURES_PER_SECTION = 300  # a page with thousands does not open
+TEMPLATE = Path(__file__).with_suffix(".html")
 THUMBNAIL_PIXELS = 128  # a side
-SECTIONS = {"The header says otherwise": disagrees, "None of the classes": is_out_of_distribution}
-
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Body regions</title>
-<style>
-:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }}
-body {{ max-width: 70rem; margin: 2rem auto; padding: 0 1rem }}
-td {{ padding: .1rem 2rem .1rem 0 }} td + td {{ text-align: right; font-variant-numeric: tabular-nums }}
-ul {{ list-style: none; padding: 0; display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 1.5rem }}
-li {{ overflow-wrap: anywhere; font-size: .85rem }}
-img {{ display: block; width: 8rem; height: 8rem; object-fit: contain; background: #000 }}
-</style>
-<h1>Body regions</h1>
-<p>Judged by {model}. Research use: a person decides.</p>
-<table>{counts}</table>
-{sections}
-</html>
-"""
 
 
-def write_report(path: Path, patterns: list[str], table: Table, summary: Summary) -> None:
-    """Write the page. Only the files shown are read again."""
-    model, shown = _select(table)
-    names = {row["path"] for rows in shown.values() for row in rows}
-    files = {file.name: file for file in find(patterns) if file.name in names}
-    counts = "".join(f"<tr><td>{escape(name)}</td><td>{count:,}</td></tr>\n" for name, count in summary.lines())
-    totals = summary.disagreements, summary.out_of_distribution
-    parts = zip(shown.items(), totals, strict=True)
-    sections = "".join(_section(heading, rows, total, files) for (heading, rows), total in parts)
-    with written_whole(path) as part:
-        part.write_text(PAGE.format(model=escape(model), counts=counts, sections=sections), encoding="utf-8")
-
-
-def _select(table: Table) -> tuple[str, dict[str, list[Row]]]:
-    """The model's title, and the rows to show by section."""
-    model = "no model"
-    shown: dict[str, list[Row]] = {heading: [] for heading in SECTIONS}
+def write_report(path: Path, patterns: Sequence[str], table: Table, summary: Summary) -> None:
+    """Write the page. The table is read once more, and those files that are shown."""
+    shown = sections(summary)
     for row in table.rows():
-        model = str(row["model"])
-        for heading, belongs in SECTIONS.items():
-            if belongs(row) and len(shown[heading]) < MAX_PICTURES_PER_SECTION:
-                shown[heading].append(row)
-    return model, shown
+        for section in shown:
+            section.add(row)
+    filled = [(section, [*section.entries()]) for section in shown if section.total]
+    files = _pictured(patterns, (entry for _, entries in filled for entry in entries))
+    page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        date=f"{datetime.now().astimezone():%d %B %Y, %H:%M %Z}",
+        judged=escape(_judged(patterns)),
+        model=escape(table.bundle.title),
+        address=quote(os.path.relpath(os.fsencode(table.path), os.fsencode(path.parent))),
+        table=escape(File(table.path).name),
+        counts="".join(f"<tr><th>{escape(name)}</th><td>{count:,}</td></tr>\n" for name, count in summary.counts()),
+        remarks="".join(f"<p>{escape(remark)}</p>\n" for remark in summary.remarks()),
+        sections="".join(_section(section, entries, files) for section, entries in filled),
+    )
+    with written_whole(path) as part:
+        part.write_text(page, encoding="utf-8")
 
 
-def _section(heading: str, rows: list[Row], total: int, files: dict[str, File]) -> str:
-    entries = "".join(_entry(row, files.get(str(row["path"]))) for row in rows)
-    fewer = f", the first {len(rows)} of them here" if total > len(rows) else ""
-    return f"<h2>{escape(heading)}</h2>\n<p>{total:,}{fewer}</p>\n<ul>\n{entries}</ul>\n"
+def _pictured(patterns: Iterable[str], entries: Iterable[Entry]) -> dict[str, File]:
+    """The files that are shown, by name."""
+    names = {entry.paths[0] for entry in entries if entry.pictured}
+    return {file.name: file for file in find(patterns) if file.name in names}
 
 
-def _entry(row: Row, file: File | None) -> str:
-    header = " ".join(str(row[name]) for name in ("header_modality", "header_body_part") if row[name])
-    said = f"<br>header: {escape(header)}" if header else ""
-    image = "" if file is None else f'<img alt="" src="{_thumbnail(file)}">'
-    return f"<li>{image}{escape(_prediction(row))}{said}<br>{escape(str(row['path']))}</li>\n"
+def _section(section: Section, entries: Sequence[Entry], files: Mapping[str, File]) -> str:
+    items = "".join(_item(entry, files) for entry in entries)
+    says = f"{section.says}{_cut(len(entries), section.total)}"
+    return f'<h2>{section.heading}</h2>\n<p class="quiet">{says}</p>\n<ul>\n{items}</ul>\n'
 
 
-def _prediction(row: Row) -> str:
-    if row["label"] is not None:
-        return f"{row['label']}, {row['confidence']:.0%} sure"
-    nearest = max((name for name in row if name.startswith("p_")), key=lambda name: float(row[name] or 0))
-    return f"none of the classes; nearest is {nearest.removeprefix('p_')}"
+def _item(entry: Entry, files: Mapping[str, File]) -> str:
+    image = _image(files[entry.paths[0]]) if entry.pictured and entry.paths[0] in files else ""
+    lines = "".join(f"<p>{escape(line)}</p>" for line in entry.lines)
+    paths = "".join(f'<p class="quiet">{escape(path)}</p>' for path in entry.paths)
+    cut = f"<p>{_cut(len(entry.paths), entry.files)}</p>" if len(entry.paths) < entry.files else ""
+    return f"<li>{image}<div><h3>{escape(entry.title)}</h3>{lines}{paths}{cut}</div></li>\n"
 
 
-def _thumbnail(file: File) -> str:
+def _cut(shown: int, total: int) -> str:
+    return f" The first {shown:,} of {total:,}; the table has all." if shown < total else ""
+
+
+def _image(file: File) -> str:
     try:
-        content = thumbnail(imaging.open(file.read()), THUMBNAIL_PIXELS)
+        png = base64.b64encode(thumbnail(imaging.open(file.read()), THUMBNAIL_PIXELS)).decode()
     except (Unreadable, imaging.PictureError):  # it was there a moment ago
-        return "data:,"
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        return ""
+    return f'<img alt="" src="data:image/png;base64,{png}">'
+
+
+def _judged(patterns: Sequence[str]) -> str:
+    """The folders that were asked for, in printable letters."""
+    names = ", ".join(File(Path(pattern)).name for pattern in patterns[:MAX_PATHS])
+    return names if len(patterns) <= MAX_PATHS else f"{names} and {len(patterns) - MAX_PATHS:,} more"

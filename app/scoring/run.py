@@ -4,56 +4,21 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from rich import progress
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Column, Table as Grid
 from rich.text import Text
 
 from app.scoring import ScoringError
-from app.scoring.columns import Row
 from app.scoring.files import File, find
 from app.scoring.scorer import Score
+from app.scoring.summary import Summary
 from app.scoring.table import Table, unfinished
 
-
-@dataclass(slots=True)
-class Summary:
-    """Counts over a whole table."""
-
-    files: int = 0
-    labels: Counter[str] = field(default_factory=Counter)
-    out_of_distribution: int = 0
-    errors: int = 0
-    disagreements: int = 0
-
-    def add(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            self.files += 1
-            self.errors += row["error"] is not None
-            self.out_of_distribution += is_out_of_distribution(row)
-            self.disagreements += disagrees(row)
-            if row["label"] is not None:
-                self.labels[str(row["label"])] += 1
-
-    def lines(self) -> Iterator[tuple[str, int]]:
-        yield from sorted(self.labels.items())
-        yield "none of the classes", self.out_of_distribution
-        yield "errors", self.errors
-        yield "header says otherwise", self.disagreements
-        yield "files", self.files
-
-
-def is_out_of_distribution(row: Row) -> bool:
-    return row["accepted"] is False
-
-
-def disagrees(row: Row) -> bool:
-    """Whether its header names another body part."""
-    return row["header_agrees"] is False
+MAX_REASONS = 10  # on the terminal; the page and the table have all
 
 
 def classify(patterns: list[str], table: Table, score: Score, report: Path | None = None) -> Summary:
@@ -61,7 +26,7 @@ def classify(patterns: list[str], table: Table, score: Score, report: Path | Non
     if report and report.suffix not in {".html", ".htm"}:
         raise ScoringError(f"{report} is no .html or .htm file.")
     own = [*table.paths, *([report, unfinished(report)] if report else [])]
-    summary, done = Summary(), set[object]()
+    summary, done = Summary(table.bundle.manifest), set[object]()
     with Console(stderr=True).status("Looking for files"):
         for row in table.rows():
             summary.add([row])
@@ -75,7 +40,7 @@ def classify(patterns: list[str], table: Table, score: Score, report: Path | Non
                 summary.add(rows)
                 on_progress(len(rows))
     except (KeyboardInterrupt, SystemExit):
-        _say(f"stopped: {summary.files:,} rows are kept in {table.path}; the same command goes on")
+        _say(f"stopped: {_counted(summary.files, 'row')} are kept in {table.path}; the same command goes on")
         raise
     return summary
 
@@ -121,7 +86,19 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
 
 
 def show(summary: Summary) -> None:
-    grid = Grid(Column(), Column(justify="right"), show_header=False, box=None)
-    for name, count in summary.lines():
-        grid.add_row(name, f"{count:,}")
-    Console().print(grid)
+    """Print it, of the reasons the most frequent ones."""
+    console = Console(markup=False, highlight=False)
+    console.print(_grid([(name, f"{count:,}") for name, count in summary.counts()], "left", "right"))
+    if summary.reasons:
+        reasons = [(f"{count:,}", reason) for reason, count in summary.reasons.most_common(MAX_REASONS)]
+        more = len(summary.reasons) - len(reasons)
+        rest = [("", f"and {more:,} other reasons")] if more else []
+        console.print("\nCould not be read:", _grid(reasons + rest, "right", "left"), sep="\n")
+    console.print("", *summary.remarks(), sep="\n")
+
+
+def _grid(rows: Iterable[tuple[str, str]], *justify: JustifyMethod) -> Grid:
+    grid = Grid(*(Column(justify=each) for each in justify), show_header=False, box=None, pad_edge=False)
+    for row in rows:
+        grid.add_row(*row)
+    return grid

@@ -33,7 +33,7 @@ class Table:
         self._as_csv = path.suffix == ".csv"
         if path.suffix == ".parquet" and find_spec("pyarrow") is None:
             raise missing_package("Parquet", "pyarrow")
-        self._title = bundle.title
+        self.bundle = bundle
 
     def __enter__(self) -> "Table":
         if self._journal != self.path and not self._journal.exists() and self.path.exists():
@@ -81,8 +81,8 @@ class Table:
 
     def _check(self, names: Sequence[str], model: Value) -> None:
         """Raises ScoringError where rows with these columns, by this model, have no place here."""
-        if isinstance(model, str) and model != self._title:
-            raise ScoringError(f"{self.path} was made with {model}, not with {self._title}; choose another --out.")
+        if isinstance(model, str) and model != self.bundle.title:
+            raise ScoringError(f"{self.path} was made with {model}, not with {self.bundle.title}; choose another --out.")
         for own, other in zip_longest(self._columns, names):
             if own != other:
                 what = f"a column {other} that does not belong there" if own in names else f"no column {own}"
@@ -110,7 +110,7 @@ class Table:
             for row in reader:
                 yield {name: self._value(name, text) for name, text in row.items()}
             if reader.line_num == 1:  # a head alone
-                self._check(reader.fieldnames or (), self._title)
+                self._check(reader.fieldnames or (), self.bundle.title)
 
     def _value(self, name: str, text: str) -> Value:
         kind = self._columns.get(name, str)

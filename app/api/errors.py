@@ -58,6 +58,10 @@ class Refusal(NamedTuple):
     headers: Mapping[str, str] = {}
     unread: bool = False  # said before the body is read
 
+    def logged(self) -> dict[str, str]:
+        """What the log says of it: all ours, since no sentence holds anything of the caller's."""
+        return {"reason": self.reason or HTTPStatus(self.status).phrase.lower(), "detail": self.sentence}
+
 
 EXAMPLE_ID = "2f1c7d9e0a4b4c3f8e5d6a7b8c9d0e1f"
 CLOSE = {"connection": "close"}  # the rest of the body is not wanted
@@ -103,12 +107,17 @@ REFUSALS: dict[type[Exception], Refusal] = {
     ),
     DeadlinePassed: Refusal(504, "deadline", "The request's deadline passed.", "The answer was not ready in time."),
 }
+ROUTING = {  # by status
+    404: "There is nothing at this path; /docs lists the paths there are.",
+    405: "This path does not take this method; the header Allow names those it takes.",
+}
 
 
 def refusal(error: Exception) -> Refusal:
     """The refusal for `error`, or else for what it is a kind of, with the error's own sentence where that is one of ours."""
     if isinstance(error, HTTPException):  # from Starlette's routing and files
-        return Refusal(error.status_code, sentence=error.detail, headers=error.headers or {})
+        sentence = ROUTING.get(error.status_code, error.detail)
+        return Refusal(error.status_code, sentence=sentence, headers=error.headers or {})
     found = next(REFUSALS[kind] for kind in type(error).__mro__ if kind in REFUSALS)
     own = str(error) if isinstance(error, ApiError | PictureError) else ""
     return found._replace(sentence=own) if own else found

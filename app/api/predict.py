@@ -7,6 +7,7 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
 from app.api import errors, uploads
+from app.api.hints import hinted
 from app.api.openapi import MANY_PICTURES, ONE_PICTURE, PICTURE_REFUSALS, PNG, Router, example, problems
 from app.api.request import RequestContext
 from app.api.service import JudgingRoute, service_of
@@ -71,7 +72,7 @@ async def predict(context: RequestContext) -> Response:
     service = service_of(context)
     ask = {"middle": service.predict, "all": service.predict_frames}.get(context.query_params.get("frames", "middle"))
     if ask is None:
-        raise errors.Unusable("The parameter frames has a value it cannot have.")
+        raise errors.Unusable("The parameter frames is middle or all.")
     found = await ask(await uploads.one_file(context), context)
     return Response(found.model_dump_json(exclude_unset=True), media_type=JSON)
 
@@ -121,5 +122,5 @@ async def thumbnail(context: RequestContext) -> Response:
 
 def _entry(context: RequestContext, index: int, found: Prediction | Exception) -> dict[str, object]:
     if isinstance(found, Exception):
-        return {"index": index, "error": context.problem(errors.refusal(found))}
+        return {"index": index, "error": context.problem(errors.refusal(hinted(found, context, index)))}
     return {"index": index} | found.model_dump(exclude_unset=True)

@@ -131,7 +131,7 @@ def test_every_request_in_json_has_an_example_that_fits_its_shape(document: dict
 
 
 def test_an_example_of_a_refusal_says_what_the_service_says(asking: httpx2.Client, document: dict[str, Any]) -> None:
-    refused = asking.post("/predict", content=b"not a picture")
+    refused = asking.post("/predict", content=b"\0 no picture")
     shown = document["paths"]["/predict"]["post"]["responses"]["415"]["content"]["application/problem+json"]["example"]
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.json() == shown | {"request_id": refused.json()["request_id"]}

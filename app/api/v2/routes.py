@@ -61,7 +61,6 @@ def _of_model(
     return register
 
 
-@router.get("/v2/", include_in_schema=False)  # so the published document has it, and clients the other
 @router.get("/v2", summary="The server", response_model=ServerMetadata)
 async def server(request: Request) -> dict[str, object]:
     return {"name": request.app.title, "version": request.app.version, "extensions": EXTENSIONS}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -128,12 +128,14 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(examples=[EXAMPLE]))
 
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    instance: str
-    request_id: str
+    type: str = Field("about:blank", description="Always about:blank: the status says what kind it is.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What is wrong, in one plain sentence.")
+    instance: str = Field(
+        description="The route; the path as asked for, of at most 1024 characters, where there is none."
+    )
+    request_id: str = Field(description="As in X-Request-ID and in the log.")
 
     @classmethod
     def of(cls, refusal: Refusal, instance: str, request_id: str) -> "Problem":
@@ -150,4 +152,4 @@ class InferError(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"error": REFUSALS[NoModel].sentence}]})
 
-    error: str
+    error: str = Field(description="What is wrong, in one plain sentence.")

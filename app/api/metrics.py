@@ -148,6 +148,12 @@ class RequestLog:
         say("request", id=context.id, method=method, route=route, status=status, ms=round(seconds * 1e3, 2), **why)
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": EXPOSITION}}, summary="Prometheus metrics")
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    response_description="All series, as text.",
+    responses={200: {"content": EXPOSITION}},
+)
 async def metrics(request: Request) -> Response:
     return Response(request.app.state.service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

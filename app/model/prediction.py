@@ -74,7 +74,7 @@ class Prediction(Frame):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    model: ModelRef = Field(description="Which bundle answered.")
+    model: ModelRef = Field(description="The bundle in use when the request came.")
     dicom: Dicom | None = Field(None, description="What the header says; of a DICOM only.")
     frames: list[Frame] | None = Field(None, description="What the model says of each frame; where all were asked for.")
 

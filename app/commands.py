@@ -59,9 +59,9 @@ def _versions(context: typer.Context) -> list[str]:
 @cli.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; else BODYREGION_HOST.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; else BODYREGION_PORT.")] = None,
+    port: Annotated[str | None, typer.Option(metavar="<int>", help="Port to listen on; else BODYREGION_PORT.")] = None,
     folder: Annotated[Path | None, typer.Option("--bundle", help="Bundle to serve; else BODYREGION_BUNDLE.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; else BODYREGION_WORKERS.")] = None,
+    workers: Annotated[str | None, typer.Option(metavar="<int>", help="Processes; else BODYREGION_WORKERS.")] = None,
 ) -> None:
     """Answer pictures over HTTP until told to stop; SIGHUP looks for another bundle."""
     from app.serving.server import bind

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.imaging import Kind
-from app.scoring.summary import WEAK_CONFIDENCE, Summary, content, disagrees, is_refused, is_weak
 from app.scoring.columns import Row
+from app.scoring.summary import WEAK_CONFIDENCE, Summary, content, disagrees, is_refused, is_weak
 
 MAX_ENTRIES = 300  # of a section; a page with thousands of pictures does not open
 MAX_PATHS = 20  # of an entry
@@ -57,7 +57,7 @@ class Groups:
 
     heading: str
     says: str
-    sizes: Mapping[Hashable, int]  # how many files have it, most first
+    sizes: Mapping[Any, int]  # how many files have it, most first
     key: Callable[[Row], Hashable]
     title: Callable[[Hashable, int], str]
     pictured: bool

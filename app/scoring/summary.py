@@ -111,4 +111,3 @@ def is_weak(row: Row) -> bool:
 def disagrees(row: Row) -> bool:
     """Whether its header names another region or modality than its label."""
     return row["header_agrees"] is False
-

@@ -12,7 +12,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/serve ## start the service on the committed bundle
-	@$(BIN)/python -m app serve --port $(PORT)
+	@trap : INT; ./bodyregion serve --port $(PORT) || [ $$? -eq 130 ]  # of Ctrl-C, which is no error
 
 train: $(VENV)/dev ## python -m training $(ARGS)
 	@$(BIN)/python -m training $(ARGS)

@@ -8,6 +8,7 @@ from operator import methodcaller
 from anyio import to_thread
 from fastapi import FastAPI
 
+from app import __version__
 from app.api import health, metrics, openapi, page, predict, request, security
 from app.api.admission import Admission
 from app.api.decoding import DecodeService
@@ -49,7 +50,9 @@ def create_app(settings: Settings, opened: Bundle) -> FastAPI:
     app = FastAPI(
         title="bodyregion",
         summary="Which body region a radiology picture shows. Not a medical device.",
-        version="1",
+        description=openapi.DESCRIPTION,
+        version=__version__,
+        license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own would come from elsewhere; ours is in `page`
         redoc_url=None,

@@ -3,13 +3,16 @@
 import ipaddress
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.limits import Limits, usable_cores
+from app.model.bundle import CURRENT, default_root
 from app.model.checkpoint import default_cache
 
 PREFIX = "BODYREGION_"
@@ -22,7 +25,7 @@ SERVICE_URL = re.compile(r"(tcp|udp|sctp)://")
 
 
 class SettingsError(Exception):
-    """A setting is unknown or has an impossible value; the message is one plain sentence."""
+    """Settings are unknown or have impossible values; the message is one plain sentence for each, a line each."""
 
 
 class Settings(BaseSettings, Limits):
@@ -33,12 +36,13 @@ class Settings(BaseSettings, Limits):
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     workers: int = Field(default_factory=lambda: min(usable_cores(), MAX_DEFAULT_WORKERS), ge=1)
-    bundle: Path = Path("model_artifacts/current")
+    bundle: Path = Field(default_factory=lambda: default_root() / CURRENT)
     cache: Path | None = Field(default_factory=default_cache)
     drain_seconds: float = Field(10, ge=0)
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)] = "info"
+    log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(str.lower)] = "auto"
 
     @property
     def cores(self) -> int:
@@ -78,16 +82,41 @@ class Settings(BaseSettings, Limits):
 
 
 def load(**overrides: Any) -> Settings:
-    """The settings of this process's environment; `overrides` (None: not given) win. Raises SettingsError."""
+    """The settings of this process's environment; `overrides`, options of these names (None: not given), win.
+
+    Raises SettingsError, which tells all that is wrong.
+    """
     known = {PREFIX + field.upper() for field in Settings.model_fields}
     given = sorted(name for name in os.environ if name.startswith(PREFIX) and not SERVICE_LINK.search(name))
-    if unknown := [name for name in given if name not in known]:
-        raise SettingsError(f"There is no setting {unknown[0]}; the README lists those there are.")
+    wrong = [f"There is no setting {name}; the README lists those there are." for name in given if name not in known]
+    options = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+        chosen = Settings(**options)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}.") from error
+        wrong += [_told(found, options) for found in error.errors(include_input=False)]
+    if wrong:
+        raise SettingsError("\n".join(wrong))
+    return chosen
+
+
+def _told(error: ErrorDetails, options: Collection[str]) -> str:
+    """What is wrong with a setting, named as it was given; never its value, which may be a secret."""
+    field = str(error["loc"][0])
+    name = f"--{field.replace('_', '-')}" if field in options else PREFIX + field.upper()
+    ours = error["type"] == "value_error"  # raised by a validator above
+    return f"{name}: {error['ctx']['error'] if ours else _wanted(field)}."
+
+
+def _wanted(field: str) -> str:
+    """What a setting may be, by its type and bounds."""
+    shape = Settings.model_json_schema()["properties"][field]
+    low, high = shape.get("minimum"), shape.get("maximum")
+    if "enum" in shape:
+        return f"must be {', '.join(shape['enum'][:-1])} or {shape['enum'][-1]}"
+    kind = "a whole number" if shape["type"] == "integer" else "a number"
+    if low is None:
+        return f"must be {kind} above {shape['exclusiveMinimum']}"
+    return f"must be {kind} of at least {low}" if high is None else f"must be {kind} from {low} to {high}"
 
 
 def _parts(text: str) -> list[str]:

@@ -54,8 +54,8 @@ def quick(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny data set of phantoms, in the layout of Medical MNIST."""
-    root = tmp_path_factory.mktemp("data") / "Phantoms"
+    """A tiny data set of phantoms, in the layout and under the name of Medical MNIST."""
+    root = tmp_path_factory.mktemp("data") / "MedNIST"
     phantoms.write_data_set(root, KINDS, count=60, seed=0)
     return root
 

@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import app
 from tests.running import ROOT
 
 FLOORS = {  # the first releases without a hole that a stranger's file, form or request could reach
@@ -29,6 +30,10 @@ SERVICE, IMAGE, DEVELOPMENT, TOOLS = LOCKS.values()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ASKED = PROJECT["project"]["dependencies"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
+
+
+def test_the_service_says_the_version_of_the_project() -> None:
+    assert app.__version__ == PROJECT["project"]["version"]
 
 
 def entries(lock: Path) -> list[str]:

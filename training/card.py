@@ -4,55 +4,11 @@ from collections.abc import Iterator
 from typing import cast
 
 from app.model.manifest import Input, Manifest, Metric
+from training import words
 from training.companions import Companions
 from training.folders import NONE
+from training.words import SECTIONS, VALIDATION, counted, percent
 
-HEADLINES = {  # what a reader looks for first, in this order
-    "test_accuracy": "right on the test split",
-    "test_accepted": "test split, accepted",
-    "test_none_accepted": "test split, own pictures of none of the classes, accepted",
-    "test_calibration_error": "test split, expected calibration error",
-    "changed_mean": "right on the changed test split, mean of the changes",
-    "changed_worst": "right on the changed test split, worst change",
-    "heldout_mean_recall": "held-out companions, mean recall of the classes that have some",
-    "heldout_accepted": "held-out companions, accepted",
-    "heldout_calibration_error": "held-out companions, expected calibration error",
-    "heldout_out_accepted": "held-out strangers, accepted",
-    "heldout_new_kinds_accepted": "held-out strangers of kinds that none was trained on, accepted",
-    "heldout_auroc": "AUROC of the strangeness, held-out companions against held-out strangers",
-    "external_mean_recall": "pictures from elsewhere, mean recall of the classes",
-    "external_accepted": "pictures from elsewhere, accepted",
-    "external_calibration_error": "pictures from elsewhere, expected calibration error",
-    "off_protocol_wrong": "views never trained on, accepted with a wrong label",
-    "out_accepted": "pictures of none of the classes, accepted",
-    "explanation_cost": "probability lost by hiding the fifth the explanation points at, beyond hiding another fifth",
-    "auroc": "AUROC of the strangeness, elsewhere against none of the classes",
-}
-
-
-def _three(own: str, right: str, of: str) -> dict[str, str]:
-    return {
-        f"{own}{right}_": "right",
-        f"{own}accepted_{of}": "accepted",
-        f"{own}calibration_error_{of}": "calibration error",
-    }
-
-
-SECTIONS = {  # by title: how the figures of a column begin, and what it is headed
-    "Recall on the test split": {"test_recall_": "value"},
-    "Right on the changed test split": {"changed_": "value"},
-    "Held-out companions, by class": _three("heldout_", "recall", ""),
-    "Held-out companions, by origin": _three("heldout_", "accuracy", "of_"),
-    "Held-out strangers, accepted": {"heldout_out_accepted_": "value"},
-    "Classes without companions, accepted on the validation split": {
-        "val_augmented_accepted_": "augmented",
-        "val_changed_accepted_": "changed, mean of the changes",
-    },
-    "Pictures from elsewhere, by class": _three("external_", "recall", ""),
-    "Pictures from elsewhere, by source": _three("external_", "accuracy", "of_"),
-    "Views never trained on, accepted with a wrong label": {"off_protocol_wrong_": "value"},
-    "Pictures of none of the classes, accepted": {"out_accepted_": "value"},
-}
 WORSE_IF_MORE = {"off_protocol_wrong_", "out_accepted_", "heldout_out_accepted_"}
 UNSEEN = (
     "Expect less on pictures that nobody has looked at: the bundle before (88a0a3eb5d45), trained without companions, "
@@ -67,7 +23,6 @@ Rows = dict[str, list[Metric | None]]
 def write(manifest: Manifest, companions: Companions | None = None) -> str:
     """The card of a bundle, all of it from its manifest but for its companions' licences and credits."""
     training, data = manifest.training, manifest.data
-    headlines = {title: manifest.metrics[key] for key, title in HEADLINES.items() if key in manifest.metrics}
     refusal, sections = REFUSES if manifest.ood else NEVER_REFUSES, _sections(manifest.metrics)
     return (
         "\n\n".join(
@@ -82,7 +37,7 @@ def write(manifest: Manifest, companions: Companions | None = None) -> str:
                 *_companions(manifest),
                 "## Figures\n\nMeasured on the published bundle through the decoder and classifier of the service, "
                 "each with its 95 % interval: over whole origins where it says of how many, else over pictures.\n\n"
-                + _table(["value"], {title: [metric] for title, metric in headlines.items()}),
+                + _table(["value"], _headlines(manifest.metrics)),
                 *(f"### {title}\n\n{_table([*SECTIONS[title].values()], rows)}" for title, rows in sections.items()),
                 _failures(sections),
                 f"## To repeat it\n\n`python -m training --preset {training['preset']} --seed {training['seed']} --split "
@@ -130,13 +85,22 @@ def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
+def _headlines(metrics: dict[str, Metric]) -> Rows:
+    return {
+        f"{title}: {meaning}": [metrics[key]]
+        for title, figures in words.HEADLINES.items()
+        for key, meaning in figures.items()
+        if key in metrics and title != VALIDATION
+    }
+
+
 def _sections(metrics: dict[str, Metric]) -> dict[str, Rows]:
-    """Those that have figures, by title; of each the rows, by what follows the prefix of its first column."""
+    """Those that have figures, by title; of each the rows, by what they are of."""
     found = {}
-    for title, (first, *others) in SECTIONS.items():
-        names = [key.removeprefix(first) for key in metrics if key.startswith(first) and key not in HEADLINES]
-        if names:
-            found[title] = {name: [metrics.get(prefix + name) for prefix in (first, *others)] for name in names}
+    for title, columns in SECTIONS.items():
+        shown = words.names(columns, metrics)
+        if shown and not title.startswith(VALIDATION):
+            found[title] = {word: [metrics.get(prefix + end) for prefix in columns] for end, word in shown.items()}
     return found
 
 
@@ -172,14 +136,3 @@ def _table(columns: list[str], rows: Rows) -> str:
     ]
     head, *body = (f"| {' | '.join(cells)} |" for cells in (["figure", *columns, "pictures"], *lines))
     return "\n".join([head, "|---" * (len(columns) + 2) + "|", *body])
-
-
-def percent(metric: Metric) -> str:
-    return f"{metric.value:.2%} ({metric.low:.2%} – {metric.high:.2%})"
-
-
-def counted(metric: Metric | None) -> str:
-    """How many pictures are behind a figure, and how many origins behind its interval."""
-    if metric is None:
-        return "–"
-    return f"{metric.n:,} of {metric.origins} origins" if metric.origins else f"{metric.n:,}"

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rich.markup import escape
 from rich.progress import track
 
 import app.imaging
@@ -130,8 +131,14 @@ def _check(classes: list[str], listed: Indices, kept: Indices, unreadable: list[
 def _decode_all(root: Path, paths: list[str], view: View) -> Arrays:
     with ProcessPoolExecutor() as pool:
         results = pool.map(partial(_decode_one, root, view), paths, chunksize=FILES_PER_TASK)
-        columns = zip(*track(results, "decoding", total=len(paths)), strict=True)
+        columns = zip(*track(results, _decoding(root, view), total=len(paths)), strict=True)
         return dict(zip(("inputs", "hashes", "kinds", "errors"), map(np.array, columns), strict=True))
+
+
+def _decoding(root: Path, view: View) -> str:
+    """What the bar of progress is headed: one folder may be decoded for more than one view."""
+    window = f", CT window {view.ct_window[0]:g}/{view.ct_window[1]:g}" if view.ct_window else ""
+    return escape(f"decoding {root.name} at {view.size}×{view.size}{window}")
 
 
 def _decode_one(root: Path, view: View, path: str) -> tuple[Pixels, str, str, str]:

@@ -121,7 +121,7 @@ def put_in_use(published: Bundle, root: Path, say: Callable[[str], None]) -> Non
 
 
 def _command(manifest: Manifest, root: Path) -> str:
-    return shlex.join(["python", "-m", "app", "use", manifest.version, "--root", str(root)])
+    return shlex.join(["./bodyregion", "use", manifest.version, "--root", str(root)])
 
 
 def _beats_chance(manifest: Manifest) -> bool:

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 import tarfile
 import tempfile
 import zipfile
@@ -9,6 +10,8 @@ import zlib
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from unicodedata import normalize
+from urllib.parse import unquote, urlsplit
 
 import pooch
 import requests
@@ -27,6 +30,7 @@ MEDNIST_CREDIT = (
 DOWNLOAD_RETRIES = 3
 CONNECTIONS = 8  # at a time, to one server
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+UNNAMED = "pictures"  # what a bundle is called if no letter of the data's name can be in a bundle's
 
 
 class _Bar:
@@ -60,6 +64,16 @@ def open_data(data: str, cache: Path) -> Path:
     if not path.is_dir() and not path.is_file():
         raise DataError(f"There is no folder or archive at {path}.")
     return _class_root(path if path.is_dir() else extract(path, cache))
+
+
+def bundle_name(data: str) -> str:
+    """What a bundle of these pictures is called: My Pictures.zip gives my-pictures."""
+    path = Path(unquote(urlsplit(data).path) if data.startswith(("http://", "https://")) else data).absolute()
+    name = path.name.lower()
+    for suffix in ARCHIVE_SUFFIXES:
+        name = name.removesuffix(suffix)
+    plain = normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub("[^a-z0-9_]+", "-", plain).strip("-_")[:200] or UNNAMED  # as NAME_PATTERN has it
 
 
 def download(url: str, known_hash: str, cache: Path) -> Path:

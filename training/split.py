@@ -84,13 +84,14 @@ def join(main: Split, extra: Split) -> Split:
     return Split(pictures, main.method, main.seed, assigned)
 
 
-def restore(pictures: Pictures, listing: str) -> Split:
-    """The split another run wrote down with `listing`. Raises DataError where a picture is missing or differs."""
+def restore(pictures: Pictures, listing: str, title: str) -> Split:
+    """The split that a bundle's `listing` tells. Raises DataError where a picture is missing or differs."""
     listed = {row["path"]: (row["sha256"], row["split"]) for row in csv.DictReader(io.StringIO(listing))}
     found = dict(zip(_names(pictures), pictures.hashes.tolist(), strict=True))
     if lost := [path for path, (digest, _) in listed.items() if found.get(path) != digest]:
         raise DataError(
-            f"{len(lost):,} of the bundle's {len(listed):,} pictures are missing or differ, such as {lost[0]}."
+            f"{len(lost):,} of the {len(listed):,} pictures of {title} are missing or differ, such as {lost[0]}; "
+            "give those it was trained on with --data, and --extra if there were some."
         )
     assigned = np.array([listed.get(path, ("", ""))[1] for path in _names(pictures)])
     return Split(pictures, "listed", 0, assigned)

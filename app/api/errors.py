@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -58,6 +58,10 @@ class Refusal(NamedTuple):
     headers: Mapping[str, str] = {}
     unread: bool = False  # said before the body is read
 
+    def logged(self) -> dict[str, str]:
+        """What the log says of it: all ours, since no sentence holds anything of the caller's."""
+        return {"reason": self.reason or HTTPStatus(self.status).phrase.lower(), "detail": self.sentence}
+
 
 EXAMPLE_ID = "2f1c7d9e0a4b4c3f8e5d6a7b8c9d0e1f"
 CLOSE = {"connection": "close"}  # the rest of the body is not wanted
@@ -103,12 +107,17 @@ REFUSALS: dict[type[Exception], Refusal] = {
     ),
     DeadlinePassed: Refusal(504, "deadline", "The request's deadline passed.", "The answer was not ready in time."),
 }
+ROUTING = {  # by status
+    404: "There is nothing at this path; /docs lists the paths there are.",
+    405: "This path does not take this method; the header Allow names those it takes.",
+}
 
 
 def refusal(error: Exception) -> Refusal:
     """The refusal for `error`, or else for what it is a kind of, with the error's own sentence where that is one of ours."""
     if isinstance(error, HTTPException):  # from Starlette's routing and files
-        return Refusal(error.status_code, sentence=error.detail, headers=error.headers or {})
+        sentence = ROUTING.get(error.status_code, error.detail)
+        return Refusal(error.status_code, sentence=sentence, headers=error.headers or {})
     found = next(REFUSALS[kind] for kind in type(error).__mro__ if kind in REFUSALS)
     own = str(error) if isinstance(error, ApiError | PictureError) else ""
     return found._replace(sentence=own) if own else found
@@ -119,12 +128,14 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(examples=[EXAMPLE]))
 
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    instance: str
-    request_id: str
+    type: str = Field("about:blank", description="Always about:blank: the status says what kind it is.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What is wrong, in one plain sentence.")
+    instance: str = Field(
+        description="The route; the path as asked for, of at most 1024 characters, where there is none."
+    )
+    request_id: str = Field(description="As in X-Request-ID and in the log.")
 
     @classmethod
     def of(cls, refusal: Refusal, instance: str, request_id: str) -> "Problem":
@@ -141,4 +152,4 @@ class InferError(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"error": REFUSALS[NoModel].sentence}]})
 
-    error: str
+    error: str = Field(description="What is wrong, in one plain sentence.")

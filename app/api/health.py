@@ -31,9 +31,11 @@ DESCRIBED: JsonDict = MODEL | {
 class Health(BaseModel):
     model_config = example({"status": "ok", "model": MODEL, "uptime_seconds": 12.345})
 
-    status: Literal["ok", "draining", "unhealthy"]
-    model: ModelRef
-    uptime_seconds: float
+    status: Literal["ok", "draining", "unhealthy"] = Field(
+        description="ok; draining, with a 503, while the service stops."
+    )
+    model: ModelRef = Field(description="Which bundle answers.")
+    uptime_seconds: float = Field(description="Since the model was loaded.")
 
 
 class ModelInfo(BaseModel):
@@ -41,22 +43,22 @@ class ModelInfo(BaseModel):
 
     model_config = example(DESCRIBED)
 
-    name: str
-    version: str
-    classes: list[str]
-    input: Input
-    metrics: dict[str, Metric]
-    ood: Ood | None
-    data: dict[str, JsonValue]
-    training: dict[str, JsonValue]
-    reference: Reference | None = Field(description="null where the bundle was never scored")
-    card: str
+    name: str = Field(description="The bundle's name.")
+    version: str = Field(description="12 hex digits of a checksum of all that is in the bundle.")
+    classes: list[str] = Field(description="In the order of the probabilities.")
+    input: Input = Field(description="What the model takes.")
+    metrics: dict[str, Metric] = Field(description="Figures by name, each with its 95 % interval.")
+    ood: Ood | None = Field(description="How strangers are told; null where they cannot be.")
+    data: dict[str, JsonValue] = Field(description="What it was trained on.")
+    training: dict[str, JsonValue] = Field(description="How it was trained.")
+    reference: Reference | None = Field(description="What its test split gave; null where the bundle was never scored.")
+    card: str = Field(description="The model card, Markdown.")
 
 
 class Alive(BaseModel):
     model_config = example({"status": "ok"})
 
-    status: Literal["ok"]
+    status: Literal["ok"] = Field(description="Always ok.")
 
 
 DRAINING = {"application/json": {"example": {"status": "draining", "model": MODEL, "uptime_seconds": 86400.0}}}
@@ -65,8 +67,16 @@ UNREADY: dict[int | str, dict[str, object]] = {
 }
 
 
-@router.get("/health", summary="Ready, and with which model", response_model=Health, responses=UNREADY)
-@router.get("/readyz", summary="Readiness probe", response_model=Health, responses=UNREADY)
+@router.get(
+    "/health",
+    summary="Ready, and with which model",
+    response_description="Ready.",
+    response_model=Health,
+    responses=UNREADY,
+)
+@router.get(
+    "/readyz", summary="Readiness probe", response_description="Ready.", response_model=Health, responses=UNREADY
+)
 async def health(request: Request) -> Response:
     service = service_of(request)
     content = {
@@ -77,12 +87,17 @@ async def health(request: Request) -> Response:
     return JSONResponse(content, 503, {"Retry-After": "1"}) if service.draining else JSONResponse(content)
 
 
-@router.get("/livez", summary="Liveness probe", response_model=Alive)
+@router.get("/livez", summary="Liveness probe", response_description="Alive.", response_model=Alive)
 async def livez() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/model", summary="The model, its figures and its card", response_model=ModelInfo)
+@router.get(
+    "/model",
+    summary="The model, its figures and its card",
+    response_description="The bundle in use.",
+    response_model=ModelInfo,
+)
 async def model(request: Request) -> dict[str, object]:
     service = service_of(request)
     manifest = service.bundle.manifest

@@ -24,6 +24,7 @@ from app.model.reference import reference
 
 PREFIX = "bodyregion_"
 CONFIDENCE_BUCKETS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1)
+METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}  # named; so that the series stay few
 SECONDS_BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1, 5)
 Mode = Literal["livesum", "livemostrecent"]  # how the gauges of all workers become one
 
@@ -109,6 +110,8 @@ class RequestLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        if (path := scope["path"]).endswith("/") and path[:-1] not in security.SLASHED:
+            scope["path"] = path[:-1]  # for all that follows, so that keys, limits and figures are the route's
         context, status = RequestContext(scope, receive, self.limits, self.capacity), 0
         CURRENT.set(context)
 
@@ -133,17 +136,24 @@ class RequestLog:
     def _record(self, context: RequestContext, status: int) -> None:
         seconds = monotonic() - context.started
         route = context.route or "unknown"
-        method = context.method if route != "unknown" else "OTHER"
+        method = context.method if context.method in METHODS else "OTHER"
         self.metrics.requests(method, route, status).inc()
         self.metrics.duration(route).observe(seconds)
         self.metrics.queue_depth.set(self.capacity.requests)
-        reason = context.refusal.reason if context.refusal else ""
-        if reason and not security.is_open(context.scope["path"]):  # a probe is told, not refused
-            self.metrics.rejections(reason).inc()
+        refused = context.refusal
+        if refused and refused.reason and not security.is_open(context.scope["path"]):  # a probe is told, not refused
+            self.metrics.rejections(refused.reason).inc()
         say = log.debug if context.turned_away else log.info  # a line for each would make refusing dear
-        say("request", id=context.id, method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
+        why = refused.logged() if refused else {}
+        say("request", id=context.id, method=method, route=route, status=status, ms=round(seconds * 1e3, 2), **why)
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": EXPOSITION}}, summary="Prometheus metrics")
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    response_description="All series, as text.",
+    responses={200: {"content": EXPOSITION}},
+)
 async def metrics(request: Request) -> Response:
     return Response(request.app.state.service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -11,13 +11,32 @@ from pydantic.json_schema import models_json_schema
 from app.api.errors import EXAMPLE_ID, REFUSALS, InferError, Problem
 from app.api.request import MEDIA_TYPE
 
+DESCRIPTION = """\
+Send a picture as form field `file` or as the body itself: DICOM, JPEG, PNG, TIFF, BMP and WebP are told apart by their
+content. A picture that is like none the model knows has `accepted` false and `label` null. Refusals are one plain sentence,
+as `application/problem+json`. Nothing that is sent is kept.
+
+Clients can be generated from this document. openapi-python-client has to be told in its `--config` file that these are bytes:
+
+```yaml
+content_type_overrides:
+  image/*: application/octet-stream
+  image/png: application/octet-stream
+  application/dicom: application/octet-stream
+```
+"""
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
 FILE = {"type": "string", "format": "binary"}
 BINARY = {"schema": FILE}
 PNG = {"image/png": BINARY}
-ONE_FILE = {"type": "object", "required": ["file"], "properties": {"file": FILE}}
+ONE_FILE = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": FILE | {"description": "The picture, sent as a file; its name is not looked at."}},
+}
 ONE_PICTURE = {
     "required": True,
+    "description": "A picture in a form, or its bytes; which type they are said to be does not matter.",
     "content": {
         "multipart/form-data": {"schema": ONE_FILE},
         "image/*": BINARY,
@@ -28,9 +47,15 @@ ONE_PICTURE = {
 MANY_FILES = {
     "type": "object",
     "required": ["files"],
-    "properties": {"files": {"type": "array", "minItems": 1, "items": FILE}},
+    "properties": {
+        "files": {"type": "array", "minItems": 1, "items": FILE, "description": "The pictures, a file each."}
+    },
 }
-MANY_PICTURES = {"required": True, "content": {"multipart/form-data": {"schema": MANY_FILES}}}
+MANY_PICTURES = {
+    "required": True,
+    "description": "Pictures in a form.",
+    "content": {"multipart/form-data": {"schema": MANY_FILES}},
+}
 REQUEST_ID = {  # where there are several kinds of body, openapi-python-client needs a parameter that may be left out
     "name": "X-Request-ID",
     "in": "header",

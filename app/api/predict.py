@@ -1,12 +1,15 @@
 """The routes that judge pictures: parse, one call, shape the reply."""
 
+from typing import Any
+
 import numpy as np
 from fastapi import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
 from app.api import errors, uploads
+from app.api.hints import hinted
 from app.api.openapi import MANY_PICTURES, ONE_PICTURE, PICTURE_REFUSALS, PNG, Router, example, problems
 from app.api.request import RequestContext
 from app.api.service import JudgingRoute, service_of
@@ -37,41 +40,47 @@ class Explanation(Prediction):
 
     model_config = example(EXAMPLE | {"explained": "Hand", "evidence": {"Hand": [[1.5, 9.2]], "HeadCT": [[0.2, 1.9]]}})
 
-    explained: str
-    evidence: dict[str, list[list[float]]]
+    explained: str = Field(description="The class that the evidence is shown for: the most probable one.")
+    evidence: dict[str, list[list[float]]] = Field(description="For each class rows of cells, from the top left.")
+
+
+def _predicted(field: str) -> Any:
+    """The field of a prediction where there may be none."""
+    return Field(None, description=f"{Prediction.model_fields[field].description} Absent beside an error.")
 
 
 class BatchEntry(BaseModel):
     """One file of a batch: a prediction's fields, or the error that met it."""
 
-    index: int
-    error: errors.Problem | None = None
-    label: str | None = None
-    confidence: float | None = None
-    accepted: bool | None = None
-    ood_score: float | None = None
-    probabilities: dict[str, float] | None = None
-    model: ModelRef | None = None
-    dicom: Dicom | None = None
+    index: int = Field(description="Which of the files, from 0 on.")
+    error: errors.Problem | None = Field(None, description="Why there is no prediction; absent where there is one.")
+    label: str | None = _predicted("label")
+    confidence: float | None = _predicted("confidence")
+    accepted: bool | None = _predicted("accepted")
+    ood_score: float | None = _predicted("ood_score")
+    probabilities: dict[str, float] | None = _predicted("probabilities")
+    model: ModelRef | None = _predicted("model")
+    dicom: Dicom | None = _predicted("dicom")
 
 
 class Batch(BaseModel):
     model_config = example({"results": [{"index": 0} | EXAMPLE, {"index": 1, "error": errors.EXAMPLE}]})
 
-    results: list[BatchEntry]
+    results: list[BatchEntry] = Field(description="One for each file, in order.")
 
 
 @router.post(
     "/predict",
     summary="Judge one picture",
     response_model=Prediction,
+    response_description="What the picture shows.",
     openapi_extra={"requestBody": ONE_PICTURE, "parameters": [FRAMES]},
 )
 async def predict(context: RequestContext) -> Response:
     service = service_of(context)
     ask = {"middle": service.predict, "all": service.predict_frames}.get(context.query_params.get("frames", "middle"))
     if ask is None:
-        raise errors.Unusable("The parameter frames has a value it cannot have.")
+        raise errors.Unusable("The parameter frames is middle or all.")
     found = await ask(await uploads.one_file(context), context)
     return Response(found.model_dump_json(exclude_unset=True), media_type=JSON)
 
@@ -80,6 +89,7 @@ async def predict(context: RequestContext) -> Response:
     "/predict/batch",
     summary="Judge many pictures, each with its own answer or error",
     response_model=Batch,
+    response_description="A prediction or an error for each file.",
     openapi_extra={"requestBody": MANY_PICTURES},
 )
 async def predict_batch(context: RequestContext) -> Response:
@@ -92,6 +102,7 @@ async def predict_batch(context: RequestContext) -> Response:
     "/explain",
     summary="The picture under a map of the evidence for its most probable class; as numbers where JSON is asked for",
     response_model=Explanation,
+    response_description="The picture under its map, or the evidence as numbers.",
     responses={200: {"content": PNG}},
     openapi_extra={"requestBody": ONE_PICTURE},
 )
@@ -111,6 +122,7 @@ async def explain(context: RequestContext) -> Response:
     "/thumbnail",
     summary="The picture in grey, as PNG of at most 256 pixels a side",
     response_class=Response,
+    response_description="The picture, small.",
     responses={200: {"content": PNG}},
     openapi_extra={"requestBody": ONE_PICTURE},
 )
@@ -121,5 +133,5 @@ async def thumbnail(context: RequestContext) -> Response:
 
 def _entry(context: RequestContext, index: int, found: Prediction | Exception) -> dict[str, object]:
     if isinstance(found, Exception):
-        return {"index": index, "error": context.problem(errors.refusal(found))}
+        return {"index": index, "error": context.problem(errors.refusal(hinted(found, context, index)))}
     return {"index": index} | found.model_dump(exclude_unset=True)

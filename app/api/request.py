@@ -1,12 +1,13 @@
 """One request, from its head to its answer: what it may take of the service, and what it took."""
 
 import asyncio
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import astuple, dataclass
 from math import isfinite
 from random import getrandbits
 from time import monotonic
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -23,6 +24,7 @@ GRACE_SECONDS = 2.0  # before a body has to keep its pace: handshakes, slow star
 MIN_BYTES_PER_SECOND = 4096  # the slowest mobile networks do more, and 64 KiB at this pace outlast the default deadline
 READ_PAST_BYTES = 64 * 1024  # of a refused body are read past, so that the connection can be kept
 MAX_ID_LENGTH = 128
+MAX_INSTANCE_LENGTH = 1024  # of a path that is no route's, when it is repeated
 
 
 @dataclass(slots=True)
@@ -43,6 +45,13 @@ class Timing:
         return b"decode;dur=%.2f, queue;dur=%.2f, infer;dur=%.2f" % stages
 
 
+class Upload(NamedTuple):
+    """A file as it came."""
+
+    data: bytes
+    text_field: str = ""  # of a form, where it came without a file's name, as text does
+
+
 class RequestContext(Request):
     """A request with its id, its timing and what became of it.
 
@@ -58,6 +67,7 @@ class RequestContext(Request):
         self.model_version: str | None = None  # of the bundle that judges it
         self.turned_away: str | None = None  # the route, where it never came to it
         self.refusal: Refusal | None = None
+        self.uploads: Sequence[Upload] = ()  # held until there is an answer, for a hint
         self.limits, self._capacity = limits, capacity
         self._bytes = self._places = 0  # held
         self._watcher: asyncio.Task[None] | None = None
@@ -72,6 +82,7 @@ class RequestContext(Request):
         return self
 
     async def __aexit__(self, *raised: Any) -> None:
+        self.uploads = ()
         self._capacity.bytes -= self._bytes
         self._capacity.requests -= self._places
         if self._watcher is not None:
@@ -87,16 +98,16 @@ class RequestContext(Request):
         codings = ",".join(self.headers.getlist("content-encoding")).lower().split(",")
         return bool({*map(str.strip, codings)} - {"", "identity"})
 
-    async def receive_body(self, max_bytes: int) -> bytes:
+    async def receive_body(self, max_bytes: int, overhead: int = 0) -> bytes:
         """The whole body, and a place with it: refused unread when it declares too much, cut off when it sends too much
-        or too slowly. Raises TooLarge, Busy, Encoded or Malformed.
+        or too slowly. A form may have `overhead` bytes beside its picture. Raises TooLarge, Busy, Encoded or Malformed.
         """
         if "content-encoding" in self.headers and self._is_encoded():
             raise errors.Encoded("The body is encoded; send the picture's own bytes.")
         declared = self.headers.get("content-length", "0")
         if not declared.isascii() or not declared.isdecimal():
             raise errors.Malformed("The Content-Length is not a number.")
-        self._check(int(declared), int(declared), max_bytes)
+        self._check(int(declared), int(declared), max_bytes, overhead)
         body, more = bytearray(), True
         while more:
             message = await self.receive()
@@ -104,7 +115,7 @@ class RequestContext(Request):
                 raise ClientDisconnect
             part, more = message["body"], message["more_body"]
             body += part
-            self._check(len(body), len(part), max_bytes)
+            self._check(len(body), len(part), max_bytes, overhead)
             self._capacity.bytes += len(part)
             self._bytes += len(part)
             pace = self.started + GRACE_SECONDS + len(body) / MIN_BYTES_PER_SECOND
@@ -142,10 +153,15 @@ class RequestContext(Request):
         return Response(content.model_dump_json(), found.status, headers, "application/json" if v2 else MEDIA_TYPE)
 
     def problem(self, refusal: Refusal) -> Problem:
-        return Problem.of(refusal, self.route or "/", self.id)
+        return Problem.of(refusal, self.route or self._asked(), self.id)
 
-    def _check(self, size: int, more: int, max_bytes: int) -> None:
-        if size > max_bytes:
+    def _asked(self) -> str:
+        """The path as the request has it, percent-encoded; for an answer to it, never for the log."""
+        asked: bytes = self.scope["raw_path"]
+        return asked.decode("latin-1")[:MAX_INSTANCE_LENGTH]
+
+    def _check(self, size: int, more: int, max_bytes: int, overhead: int) -> None:
+        if size > max_bytes + overhead:
             raise errors.TooLarge(f"The body has more than {max_bytes:,} bytes.")
         if self._capacity.bytes + more > self._capacity.max_bytes:
             raise errors.Busy("The service holds as many bytes as it may; try again shortly.")

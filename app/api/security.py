@@ -18,6 +18,7 @@ from app.api.request import CURRENT, in_protocol_v2
 HEADER = "X-API-Key"
 SCHEMES = {"ApiKey": {"type": "apiKey", "in": "header", "name": HEADER}, "Bearer": {"type": "http", "scheme": "bearer"}}
 PAGE, DOCS, ASSETS = "/", "/docs", "/web/"  # for people, and what both pages are made of
+SLASHED = {"", PAGE, DOCS}  # are not asked for with a slash behind: the pages' links would lead nowhere
 OPEN_PATHS = {PAGE, "/health", "/livez", "/readyz", DOCS, "/openapi.json"}  # the probes too, and what /docs reads
 OPEN_PREFIXES = (ASSETS, "/v2/health/")
 

@@ -15,9 +15,10 @@ from starlette.types import Receive, Scope, Send
 from app import imaging
 from app.api.decoding import DecodeService
 from app.api.errors import Unusable
+from app.api.hints import hinted
 from app.api.metrics import Metrics
 from app.api.request import CURRENT, RequestContext, Timing
-from app.imaging import Header, ModelInput, Picture, Pixels, to_input
+from app.imaging import Header, ModelInput, Picture, PictureError, Pixels, to_input
 from app.imaging.preview import thumbnail
 from app.imaging.sandbox import Job
 from app.model import prediction
@@ -163,7 +164,10 @@ class JudgingRoute(APIRoute):
             await super().handle(scope, receive, send)
             return
         async with CURRENT.get() as context:
-            response = await self.endpoint(context)
+            try:
+                response = await self.endpoint(context)
+            except PictureError as error:
+                raise hinted(error, context) from None
         service_of(context).metrics.observe_stages(context.timing)
         response.raw_headers.append((b"server-timing", context.timing.header()))
         await response(scope, receive, send)

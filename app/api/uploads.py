@@ -11,7 +11,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
 
 from app.api.errors import Malformed, TooLarge, Unusable
-from app.api.request import RequestContext
+from app.api.request import RequestContext, Upload
 
 FORM_OVERHEAD = 64 * 1024  # boundaries, part headers and a few fields beside the picture
 BEGIN, NAME, VALUE, DATA = "part_begin", "header_field", "header_value", "part_data"  # of the parser's callbacks
@@ -25,11 +25,12 @@ async def one_file(context: RequestContext) -> bytes:
     """The picture of a form's field `file`, or the whole body. Raises what `receive_body` does, Malformed or Unusable."""
     boundary, most = _boundary(context.headers.get("content-type", "")), context.limits.max_upload_bytes
     if boundary is None:
-        return await context.receive_body(most)
-    files = _files(await context.receive_body(most + FORM_OVERHEAD), boundary, b"file", 1)
-    if len(files) != 1:
+        context.uploads = [Upload(await context.receive_body(most))]
+    else:
+        context.uploads = _files(await context.receive_body(most, FORM_OVERHEAD), boundary, "file", 1)
+    if len(context.uploads) != 1:
         raise Unusable("The form needs exactly one field called file.")
-    return files[0]
+    return context.uploads[0].data
 
 
 async def many_files(context: RequestContext) -> list[bytes]:
@@ -37,12 +38,12 @@ async def many_files(context: RequestContext) -> list[bytes]:
     boundary, most = _boundary(context.headers.get("content-type", "")), context.limits.max_batch_files
     if boundary is None:
         raise Malformed("A batch is a multipart form with a field called files for each picture.")
-    files = _files(await context.receive_body(context.limits.max_request_bytes), boundary, b"files", most)
-    if not files:
+    context.uploads = _files(await context.receive_body(context.limits.max_request_bytes), boundary, "files", most)
+    if not context.uploads:
         raise Unusable("The form has no field called files.")
-    if len(files) > most:
+    if len(context.uploads) > most:
         raise TooLarge(f"The form has more than {most} files.")
-    return files
+    return [upload.data for upload in context.uploads]
 
 
 @lru_cache(maxsize=1024)  # a client that keeps its connection keeps its boundary
@@ -53,16 +54,20 @@ def _boundary(content_type: str) -> bytes | None:
     return parse_options_header(content_type)[1].get(b"boundary", b"")
 
 
-def _files(body: bytes, boundary: bytes, field: bytes, max_files: int) -> list[bytes]:
-    """The contents of every part called `field`, in order. Raises Malformed or TooLarge."""
+def _files(body: bytes, boundary: bytes, field: str, max_files: int) -> list[Upload]:
+    """Every part called `field`, in order. Raises Malformed or TooLarge."""
     if not boundary:
         raise Malformed("The multipart body names no boundary.")
     start = body.find(b"--" + boundary)
     if start < 0 or body[max(start - 1, 0) : start] not in (b"", b"\n"):
         raise Malformed("The multipart body has no line with its boundary.")
     parts = _parse(body[start:], boundary, max_files)  # what comes before is a preamble, RFC 2046 5.1.1
-    chosen = [part for part in parts if _field(part) == field]
-    return [b"".join(data for kind, data in part if kind == DATA) for part in chosen]
+    found: list[Upload] = []
+    for part in parts:
+        name, is_file = _disposition(part)
+        if name == field.encode():
+            found.append(Upload(b"".join(data for kind, data in part if kind == DATA), "" if is_file else field))
+    return found
 
 
 def _parse(body: bytes, boundary: bytes, max_files: int) -> list[Part]:
@@ -91,10 +96,11 @@ def _parse(body: bytes, boundary: bytes, max_files: int) -> list[Part]:
     return parts
 
 
-def _field(part: Part) -> bytes | None:
-    """The name in its Content-Disposition."""
+def _disposition(part: Part) -> tuple[bytes | None, bool]:
+    """The name in its Content-Disposition, and whether a file's name is there too."""
     for (kind, name), (then, value) in pairwise(part):
         if (kind, then) == (NAME, VALUE) and bytes(name).lower() == b"content-disposition":
-            plain = PLAIN_FILE.fullmatch(value)
-            return plain[1] if plain else parse_options_header(bytes(value))[1].get(b"name")
-    return None
+            header = bytes(value)
+            plain = PLAIN_FILE.fullmatch(header)
+            return plain[1] if plain else parse_options_header(header)[1].get(b"name"), b"filename" in header
+    return None, False

@@ -29,8 +29,8 @@ class _Part(BaseModel):
 class CtWindow(_Part):
     """The Hounsfield units from black to white, as DICOM states a window."""
 
-    center: float = Field(allow_inf_nan=False)
-    width: float = Field(ge=1, allow_inf_nan=False)
+    center: float = Field(allow_inf_nan=False, description="The value in the middle.")
+    width: float = Field(ge=1, allow_inf_nan=False, description="From black to white, 1 or more.")
 
 
 class Input(_Part):
@@ -39,10 +39,14 @@ class Input(_Part):
     A CT in Hounsfield units is seen through `ct_window`, or without one through the file's own.
     """
 
-    size: int = Field(ge=1, le=1024)
-    channels: Literal[1] = 1
-    resample: str
-    ct_window: CtWindow | None = Field(default=None, exclude_if=not_)  # so older bundles keep their version
+    size: int = Field(ge=1, le=1024, description="Pixels a side, 1 to 1024.")
+    channels: Literal[1] = Field(1, description="1: grey.")
+    resample: str = Field(description="How a picture is shrunk to that size.")
+    ct_window: CtWindow | None = Field(
+        default=None,
+        exclude_if=not_,  # so older bundles keep their version
+        description="Through which a CT in Hounsfield units is seen; absent: through the file's own.",
+    )
 
     @property
     def view(self) -> View:
@@ -61,9 +65,11 @@ class Golden(_Part):
 class Ood(_Part):
     """How strangers are told: a picture whose `ood_score` lies above `threshold` is refused."""
 
-    method: str
-    threshold: float = Field(gt=0, lt=1)
-    parameters: dict[str, float] = {}
+    method: str = Field(description="What the score is made of.")
+    threshold: float = Field(
+        gt=0, lt=1, description="Above 0 and below 1; a picture whose score lies above is refused."
+    )
+    parameters: dict[str, float] = Field({}, description="What the method was given.")
 
 
 class Terms(_Part):
@@ -79,11 +85,15 @@ class Metric(_Part):
     The interval is over `origins`, how many whole ones were drawn again, or without that number over pictures.
     """
 
-    value: float
-    low: float
-    high: float
-    n: int
-    origins: int | None = Field(default=None, exclude_if=not_)  # here as well
+    value: float = Field(description="Mostly a share, from 0 to 1.")
+    low: float = Field(description="Lower end of the interval.")
+    high: float = Field(description="Upper end of the interval.")
+    n: int = Field(description="How many pictures it was measured on.")
+    origins: int | None = Field(
+        default=None,
+        exclude_if=not_,  # here as well
+        description="How many places they come from; absent where the interval is over pictures.",
+    )
 
 
 class Manifest(_Part):

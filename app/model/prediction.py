@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from app.imaging import Header
@@ -28,47 +28,55 @@ class _Shape(BaseModel):
 class ModelRef(_Shape):
     """Which bundle answered."""
 
-    name: str
-    version: str
+    name: str = Field(description="The bundle's name.")
+    version: str = Field(description="12 hex digits of a checksum of all that is in the bundle.")
 
 
 class Window(_Shape):
     """The values shown from black to white, as DICOM states it."""
 
-    center: float
-    width: float
+    center: float = Field(description="The value in the middle.")
+    width: float = Field(description="From black to white, above 0.")
 
 
 class Dicom(_Shape):
-    """What the header of a DICOM says. `agrees` is null where it names no body part that is understood."""
+    """What the header of a DICOM says."""
 
-    modality: str | None
-    body_part: str | None
-    rows: int
-    columns: int
-    frames: int
-    window: Window | None
-    agrees: bool | None
+    modality: str | None = Field(description="Such as CT; null where the header names none.")
+    body_part: str | None = Field(description="As the header words it; null where it names none.")
+    rows: int = Field(description="The picture's height in pixels.")
+    columns: int = Field(description="Its width in pixels.")
+    frames: int = Field(description="How many pictures the file holds, 1 or more.")
+    window: Window | None = Field(description="null where the header has none.")
+    agrees: bool | None = Field(
+        description="Whether header and label agree, in region and modality; null where either names none, or none that is understood."
+    )
 
 
 class Frame(_Shape):
-    """What the model says. `accepted` and `ood_score` are null where the bundle cannot tell strangers."""
+    """What the model says."""
 
-    label: str | None
-    confidence: float
-    accepted: bool | None
-    ood_score: float | None
-    probabilities: dict[str, float]
+    label: str | None = Field(description="The most probable class; null where the picture is not accepted.")
+    confidence: float = Field(
+        description="The highest of the probabilities, from 0 to 1, even where the picture is not accepted."
+    )
+    accepted: bool | None = Field(
+        description="Whether the picture is like those the model knows; null where the bundle cannot tell."
+    )
+    ood_score: float | None = Field(
+        description="How strange the picture is to the model, from 0 to 1; null where the bundle cannot tell."
+    )
+    probabilities: dict[str, float] = Field(description="Of every class, each from 0 to 1; together they are 1.")
 
 
 class Prediction(Frame):
-    """One picture's answer; `dicom` for a DICOM only, `frames` where all of them were asked for."""
+    """One picture's answer."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    model: ModelRef
-    dicom: Dicom | None = None
-    frames: list[Frame] | None = None
+    model: ModelRef = Field(description="The bundle in use when the request came.")
+    dicom: Dicom | None = Field(None, description="What the header says; of a DICOM only.")
+    frames: list[Frame] | None = Field(None, description="What the model says of each frame; where all were asked for.")
 
 
 def predict(manifest: Manifest, outputs: Outputs, row: int = 0, header: Header | None = None) -> Prediction:

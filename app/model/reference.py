@@ -8,10 +8,16 @@ from app.model.manifest import Manifest
 class Reference(BaseModel):
     """Shares of the test split, and its mean confidence."""
 
-    pictures: int
-    class_share: dict[str, float] = Field(examples=[{"Hand": 0.17, "HeadCT": 0.83}])
-    accepted: float | None = Field(description="null where the bundle cannot tell strangers")
-    confidence: float | None = Field(description="null where the bundle was scored before this was kept")
+    pictures: int = Field(description="How many there are in the test split.")
+    class_share: dict[str, float] = Field(
+        examples=[{"Hand": 0.17, "HeadCT": 0.83}], description="Of each class, from 0 to 1."
+    )
+    accepted: float | None = Field(
+        description="Share that is, from 0 to 1; null where the bundle cannot tell strangers."
+    )
+    confidence: float | None = Field(
+        description="Its mean, from 0 to 1; null where the bundle was scored before this was kept."
+    )
 
 
 def reference(manifest: Manifest) -> Reference | None:

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from app.model.bundle import Bundle, BundleError
 from app.model.classifier import quiet
-from app.scoring import ScoringError
+from app.scoring import ScoringError, missing_package
 from app.scoring.columns import Row
 from app.scoring.files import File
 from app.scoring.local import score_alone
@@ -147,4 +147,4 @@ def _need_ray() -> None:
     try:
         import ray.data  # noqa: F401
     except ImportError as error:
-        raise ScoringError("A cluster needs ray: pip install bodyregion[cluster].") from error
+        raise missing_package("A cluster", "ray[data]") from error

@@ -10,7 +10,8 @@ from typer.core import TyperCommand
 
 IN_PANDAS = """
 A column without a value is empty in CSV and null elsewhere. In pandas, read_parquet(table) gives booleans and integers
-with missing values, and so do read_csv(table).convert_dtypes() and read_json(table, lines=True).convert_dtypes().
+with missing values; read_csv(table).convert_dtypes() and read_json(table, lines=True, dtype=False).convert_dtypes()
+give the same.
 """
 
 

@@ -1,7 +1,10 @@
 """One run of `classify`: what is missing in the table is found, scored, added and counted."""
 
+import sys
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich import progress
@@ -9,32 +12,60 @@ from rich.console import Console, JustifyMethod
 from rich.table import Column, Table as Grid
 from rich.text import Text
 
+from app.scoring import ScoringError
 from app.scoring.files import File, find
 from app.scoring.scorer import Score
 from app.scoring.summary import Summary
 from app.scoring.table import Table, unfinished
 
 MAX_REASONS = 10  # on the terminal; the page and the table have all
-OnProgress = Callable[[int, int], None]  # is told the files done, and of how many
 
 
-def classify(
-    patterns: list[str], table: Table, score: Score, on_progress: OnProgress, report: Path | None = None
-) -> Summary:
-    """Add a row for every file that has none yet, save table and report themselves. Raises ScoringError."""
+def classify(patterns: list[str], table: Table, score: Score, report: Path | None = None) -> Summary:
+    """Add a row for every file that has none yet, except for table and report themselves. Raises ScoringError."""
+    if report and report.suffix not in {".html", ".htm"}:
+        raise ScoringError(f"{report} is no .html or .htm file.")
     own = [*table.paths, *([report, unfinished(report)] if report else [])]
-    summary, done = Summary(table.bundle.manifest), set()
-    for row in table.rows():
-        summary.add([row])
-        done.add(row["path"])
-    total = sum(1 for _ in _missing(patterns, own, done))
-    on_progress(0, total)
-    with table:
-        for rows in score(_missing(patterns, own, done)):
-            table.append(rows)
-            summary.add(rows)
-            on_progress(summary.files - len(done), total)
+    summary, done = Summary(table.bundle.manifest), set[object]()
+    with Console(stderr=True).status("Looking for files"):
+        for row in table.rows():
+            summary.add([row])
+            done.add(row["path"])
+        missing = Counter(file.name not in done for file in find(patterns, own))
+    _begin(patterns, table, len(done), missing)
+    try:
+        with table, _progress(missing[True]) as on_progress:
+            for rows in score(_missing(patterns, own, done)):
+                table.append(rows)
+                summary.add(rows)
+                on_progress(len(rows))
+    except (KeyboardInterrupt, SystemExit):
+        _say(f"stopped: {_counted(summary.files, 'row')} are kept in {table.path}; the same command goes on")
+        raise
     return summary
+
+
+def _begin(patterns: list[str], table: Table, rows: int, missing: Counter[bool]) -> None:
+    """Say what there is to do, where that is not all files that there are."""
+    if not missing:
+        _say(f"There are no files at {' '.join(patterns)}.")
+    elif not missing[True]:
+        _say(f"Nothing is left to do: every file has its row in {table.path}.")
+    elif rows:
+        _say(f"{table.path} has {_counted(rows, 'row')}; {_counted(missing[True], 'file')} to do.")
+
+
+def ending(table: Table, summary: Summary, report: Path | None) -> str:
+    """Where the results are."""
+    return f"{table.path}, {_counted(summary.files, 'row')}" + (f"; open {report}" if report else "")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + "s" * (count != 1)
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
 
 
 def _missing(patterns: list[str], own: list[Path], done: Container[object]) -> Iterator[File]:
@@ -47,12 +78,11 @@ class _Rate(progress.ProgressColumn):
 
 
 @contextmanager
-def progress_bar() -> Iterator[OnProgress]:
-    """A bar on standard error, with rate and time left."""
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, with rate and time left, that is told how many files are done; none for no files."""
     columns = progress.BarColumn(), progress.MofNCompleteColumn(), _Rate(), progress.TimeRemainingColumn()
-    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("files", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with progress.Progress(*columns, console=Console(stderr=True), disable=not total) as bar:
+        yield partial(bar.advance, bar.add_task("files", total=total))
 
 
 def show(summary: Summary) -> None:

@@ -7,16 +7,15 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from itertools import islice
+from itertools import zip_longest
 from pathlib import Path
 from time import monotonic
 
 from app.model.bundle import Bundle
-from app.scoring import ScoringError
+from app.scoring import ScoringError, missing_package, parquet
 from app.scoring.columns import Row, Value, columns
 
 SECONDS_BETWEEN_SYNCS = 1.0
-PARQUET_BATCH_ROWS = 10_000
 
 
 class Table:
@@ -33,7 +32,7 @@ class Table:
         self._journal = path.with_name(f".{path.name}.jsonl") if path.suffix == ".parquet" else path
         self._as_csv = path.suffix == ".csv"
         if path.suffix == ".parquet" and find_spec("pyarrow") is None:
-            raise ScoringError("Parquet needs pyarrow: pip install bodyregion[parquet].")
+            raise missing_package("Parquet", "pyarrow")
         self.bundle = bundle
 
     def __enter__(self) -> "Table":
@@ -53,7 +52,8 @@ class Table:
         finally:
             self._file.close()
         if self._journal != self.path:
-            _to_parquet(self._read_journal(), self._columns, self.path)
+            with written_whole(self.path) as part:
+                parquet.write(self._read_journal(), self._columns, part)
             self._journal.unlink()
 
     @property
@@ -69,15 +69,24 @@ class Table:
 
     def rows(self) -> Iterator[Row]:
         """Rows as they were written, but for a last one that a kill cut short. Raises ScoringError."""
-        written = self._journal.exists() or self.path.exists()
-        found = self._read_journal() if self._journal.exists() else _from_parquet(self.path) if written else ()
-        for row in found:
-            if row.keys() != self._columns.keys() or row["model"] != self.bundle.title:
-                raise self._foreign()
-            yield row
+        found = (
+            self._read_journal() if self._journal.exists() else parquet.read(self.path) if self.path.exists() else ()
+        )
+        try:
+            for row in found:
+                self._check([*row], row.get("model"))
+                yield row
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ScoringError(f"{self.path} is not a table made here; choose another --out.") from error
 
-    def _foreign(self) -> ScoringError:
-        return ScoringError(f"{self.path} was made with another model, or is no such table; name another file.")
+    def _check(self, names: Sequence[str], model: Value) -> None:
+        """Raises ScoringError where rows with these columns, by this model, have no place here."""
+        if isinstance(model, str) and model != self.bundle.title:
+            raise ScoringError(f"{self.path} was made with {model}, not with {self.bundle.title}; choose another --out.")
+        for own, other in zip_longest(self._columns, names):
+            if own != other:
+                what = f"a column {other} that does not belong there" if own in names else f"no column {own}"
+                raise ScoringError(f"{self.path} has {what}; choose another --out.")
 
     def _reopen(self) -> None:
         """Make a journal of a finished Parquet, all of it or none: it will take the Parquet's place."""
@@ -94,16 +103,14 @@ class Table:
     def _read_journal(self) -> Iterator[Row]:
         with self._journal.open(encoding="utf-8", newline="") as file:
             lines = (line for line in file if line.endswith("\n"))
-            try:
-                if self._as_csv:
-                    reader = csv.DictReader(lines)
-                    if reader.fieldnames is not None and [*reader.fieldnames] != [*self._columns]:
-                        raise self._foreign()
-                    yield from ({name: self._value(name, text) for name, text in row.items()} for row in reader)
-                else:
-                    yield from (json.loads(line) for line in lines)
-            except (ValueError, TypeError, AttributeError) as error:
-                raise ScoringError(f"{self.path} is not a table made here; name another file.") from error
+            if not self._as_csv:
+                yield from (json.loads(line) for line in lines)
+                return
+            reader = csv.DictReader(lines)
+            for row in reader:
+                yield {name: self._value(name, text) for name, text in row.items()}
+            if reader.line_num == 1:  # a head alone
+                self._check(reader.fieldnames or (), self.bundle.title)
 
     def _value(self, name: str, text: str) -> Value:
         kind = self._columns.get(name, str)
@@ -141,24 +148,3 @@ def _drop_torn_line(path: Path) -> None:
     """Cut off what a kill has left of a last line."""
     with path.open("rb+") as file:
         file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
-
-
-def _to_parquet(rows: Iterator[Row], kinds: dict[str, type], path: Path) -> None:
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetWriter
-
-    types = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
-    schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
-    with written_whole(path) as part, ParquetWriter(part, schema) as writer:
-        while batch := list(islice(rows, PARQUET_BATCH_ROWS)):
-            writer.write_table(pa.Table.from_pylist(batch, schema))
-
-
-def _from_parquet(path: Path) -> Iterator[Row]:
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        for batch in ParquetFile(path).iter_batches(PARQUET_BATCH_ROWS):
-            yield from batch.to_pylist()
-    except (OSError, ValueError) as error:
-        raise ScoringError(f"{path} is not a table made here; name another file.") from error

@@ -179,7 +179,8 @@ class Protocol(HttpToolsProtocol):
             ]
             head = STATUS_LINE[found.status] + b"".join([b"%b: %b\r\n" % header for header in headers])
             self.transport.write(head + b"\r\n" + content)
-            log.info("request", id=request_id, method="OTHER", route="unknown", status=found.status)
+            said = found.logged()
+            log.info("request", id=request_id, method="OTHER", route="unknown", status=found.status, **said)
         self._abandon()
         self.transport.close()
         self._expect(UNREAD_SECONDS)

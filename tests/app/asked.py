@@ -51,4 +51,4 @@ def assert_error(answer: httpx2.Response, status: int) -> None:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     assert list(answer.json()) == ["error"]
-    assert answer.json()["error"].endswith(".") or status in {404, 405}
+    assert answer.json()["error"].endswith(".")

@@ -87,7 +87,7 @@ def test_all_frames_of_a_plain_picture_are_one(client: httpx2.Client, hand: byte
 def test_an_unknown_choice_of_frames_is_refused(client: httpx2.Client, hand: bytes) -> None:
     answer = client.post("/predict", files={"file": hand}, params={"frames": "some"})
     assert answer.status_code == 422
-    assert answer.json()["detail"] == "The parameter frames has a value it cannot have."
+    assert answer.json()["detail"] == "The parameter frames is middle or all."
 
 
 def test_a_batch_mixes_dicoms_and_pictures(client: httpx2.Client, hand: bytes) -> None:

@@ -35,6 +35,16 @@ def test_bodies_on_their_way_share_a_budget(artifacts: Path, tmp_path: Path) -> 
         assert status(server, head + "x" * 1500) == 415
 
 
+def test_the_limit_a_body_is_over_is_told_as_it_was_set(client: httpx2.Client) -> None:
+    body, form = (
+        client.post("/predict", content=bytes(1_000_001)),
+        client.post("/predict", files={"file": bytes(1_100_000)}),
+    )
+    for refused in (body, form):
+        assert_problem(refused, 413)
+        assert refused.json()["detail"] == "The body has more than 1,000,000 bytes."
+
+
 def test_a_body_that_stops_coming_is_a_408_and_an_answer_that_is_late_a_504(
     artifacts: Path, tmp_path: Path, huge: bytes
 ) -> None:

@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +15,11 @@ import httpx2
 import pytest
 from jsonschema import Draft202012Validator
 
+import app
 from app.api.v2 import wire
 from app.model import bundle
 from tests.running import COMMITTED, Server
 
-# The generator knows JSON, forms and octet streams; what else it meets it is told to treat as bytes.
-BYTES = dict.fromkeys(["image/*", "application/dicom", "image/png"], "application/octet-stream")
 GENERATOR = "openapi-python-client"
 
 
@@ -35,8 +35,8 @@ def generated(document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
     """The package that the generator writes, without a warning, imported."""
     folder = tmp_path_factory.mktemp("generated")
     (folder / "openapi.json").write_text(json.dumps(document))
-    (folder / "config.json").write_text(json.dumps({"content_type_overrides": BYTES}))
-    chosen = ["--path", "openapi.json", "--config", "config.json", "--meta", "none", "--output-path", "drawn_client"]
+    (folder / "config.yaml").write_text(told_in(document))
+    chosen = ["--path", "openapi.json", "--config", "config.yaml", "--meta", "none", "--output-path", "drawn_client"]
     done = subprocess.run(
         [GENERATOR, "generate", *chosen, "--fail-on-warning"],
         cwd=folder,
@@ -131,10 +131,43 @@ def test_every_request_in_json_has_an_example_that_fits_its_shape(document: dict
 
 
 def test_an_example_of_a_refusal_says_what_the_service_says(asking: httpx2.Client, document: dict[str, Any]) -> None:
-    refused = asking.post("/predict", content=b"not a picture")
+    refused = asking.post("/predict", content=b"\0 no picture")
     shown = document["paths"]["/predict"]["post"]["responses"]["415"]["content"]["application/problem+json"]["example"]
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.json() == shown | {"request_id": refused.json()["request_id"]}
+
+
+def told_in(document: dict[str, Any]) -> str:
+    """The lines that the generator needs, since it knows only JSON, forms and octet streams."""
+    [lines] = re.findall(r"^```yaml\n(.*?)^```", document["info"]["description"], re.MULTILINE | re.DOTALL)
+    return str(lines)
+
+
+def test_the_document_says_what_it_is_of(document: dict[str, Any]) -> None:
+    told = document["info"]
+    assert (told["version"], told["license"]) == (app.__version__, {"name": "MIT", "identifier": "MIT"})
+
+
+def test_everything_in_the_document_is_described(document: dict[str, Any]) -> None:
+    for where, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], (where, parameter["name"])
+        assert operation["summary"], where
+        assert operation.get("requestBody", {"description": "none"})["description"], where
+        for status, response in operation["responses"].items():
+            assert response["description"] != "Successful Response", (where, status)
+    bare = [f"{where}.{name}" for where, name, field in properties(document) if not field.get("description")]
+    assert bare == []
+
+
+def properties(part: Any, where: str = "") -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every field of every shape, wherever it stands."""
+    if isinstance(part, dict):
+        fields = part.get("properties", {})
+        yield from ((where, name, field) for name, field in fields.items())
+    inner = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for name, value in inner:
+        yield from properties(value, f"{where}/{name}")
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,14 +2,14 @@
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from app.model import bundle
-from tests.app.asked import assert_error
+from tests.app.asked import assert_error, assert_problem
 from tests.app.test_workers import asking
 from tests.bundles import flip
 from tests.conftest import KINDS
@@ -44,6 +44,44 @@ def test_metrics_count_by_route_template_and_label(client: httpx2.Client, hand: 
     assert "strangers" not in text
 
 
+NOWHERE = "There is nothing at this path; /docs lists the paths there are."
+ANOTHER_METHOD = "This path does not take this method; the header Allow names those it takes."
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "sentence", "instance"),
+    [
+        ("GET", "/nowhere/a%20%22b%22?c=d", 404, NOWHERE, "/nowhere/a%20%22b%22"),
+        ("POST", "/predict//", 404, NOWHERE, "/predict//"),
+        ("GET", "/docs/", 404, NOWHERE, "/docs/"),  # its links would lead nowhere
+        ("GET", f"/{'long' * 1000}", 404, NOWHERE, f"/{'long' * 1000}"[:1024]),
+        ("GET", "/predict", 405, ANOTHER_METHOD, "/predict"),
+        ("DELETE", "/health/", 405, ANOTHER_METHOD, "/health"),
+    ],
+)
+def test_a_path_or_a_method_there_is_not_is_told_in_a_sentence(
+    client: httpx2.Client, method: str, path: str, status: int, sentence: str, instance: str
+) -> None:
+    answer = client.request(method, path)
+    assert_problem(answer, status)
+    assert (answer.json()["detail"], answer.json()["instance"]) == (sentence, instance)
+    assert ("allow" in answer.headers) == (status == 405)
+
+
+@pytest.mark.parametrize("path", ["/health", "/livez", "/readyz", "/model", "/metrics", "/openapi.json", "/v2"])
+def test_a_slash_behind_a_path_changes_nothing(client: httpx2.Client, path: str) -> None:
+    assert client.get(path).status_code == client.get(f"{path}/").status_code == 200
+
+
+def test_a_slash_behind_a_route_that_judges_changes_nothing(client: httpx2.Client, hand: bytes) -> None:
+    for path, field in (("/predict", "file"), ("/predict/batch", "files"), ("/thumbnail", "file")):
+        plain, slashed = (client.post(asked, files={field: hand}) for asked in (path, f"{path}/"))
+        assert (slashed.status_code, slashed.content) == (200, plain.content)
+    text = client.get("/metrics").text
+    assert 'route="/predict"' in text
+    assert 'route="/predict/"' not in text
+
+
 def test_the_documentation_page_lists_every_route(client: httpx2.Client) -> None:
     assert client.get("/docs").status_code == 200
     paths = client.get("/openapi.json").json()["paths"]
@@ -55,6 +93,28 @@ def test_logs_are_json(server: Server, client: httpx2.Client, hand: bytes) -> No
     wait_until(lambda: "find-me" in server.output.read_text())
     [line] = [line for line in server.logs() if line.get("id") == "find-me"]
     assert (line["route"], line["status"]) == ("/predict", 200)
+
+
+def test_a_refusal_is_logged_with_its_reason_and_its_sentence(server: Server, client: httpx2.Client) -> None:
+    refused = {
+        ("POST", "/predict", 415, "unknown type"): client.post("/predict", content=b"\0"),
+        ("POST", "/predict", 422, "unusable"): client.post("/predict", content=b""),
+        ("GET", "/predict", 405, "method not allowed"): client.get("/predict"),
+        ("GET", "unknown", 404, "not found"): client.get("/some/strangers/text"),
+        ("OTHER", "/predict", 405, "method not allowed"): client.request("PROPFIND", "/predict"),
+        ("GET", "/v2/models/{name}", 404, "not found"): client.get("/v2/models/none"),
+    }
+    wait_until(lambda: refused_ids(refused.values()) <= {line.get("id") for line in server.logs()})
+    lines = {line.get("id"): line for line in server.logs()}
+    for told, answer in refused.items():
+        line = lines[answer.headers["x-request-id"]]
+        assert (line["method"], line["route"], line["status"], line["reason"]) == told
+        assert line["detail"] in answer.json().values()
+    assert "strangers" not in server.output.read_text()
+
+
+def refused_ids(answers: Iterable[httpx2.Response]) -> set[str]:
+    return {answer.headers["x-request-id"] for answer in answers}
 
 
 def rewrite(folder: Path, old: str, new: str) -> None:

@@ -72,6 +72,53 @@ def test_what_kubernetes_puts_into_a_pod_breaks_nothing(name: str, value: str, m
     assert settings.load().port == 8000
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT", "99999", "must be a whole number from 0 to 65535"),
+        ("WORKERS", "two", "must be a whole number of at least 1"),
+        ("MAX_PIXELS", "255", "must be a whole number of at least 256"),
+        ("MAX_QUEUE", "1.5", "must be a whole number of at least 1"),
+        ("DRAIN_SECONDS", "-1", "must be a number of at least 0"),
+        ("REQUEST_TIMEOUT_SECONDS", "0", "must be a number above 0"),
+        ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
+        ("API_KEYS", " , ", "there is no key in it"),
+    ],
+)
+def test_an_impossible_value_is_told_what_it_must_be(
+    name: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"BODYREGION_{name}", value)
+    with pytest.raises(SettingsError, match=f"^BODYREGION_{name}: {sentence}\\.$"):
+        settings.load()
+
+
+def test_all_that_is_wrong_is_told_at_once_and_an_option_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("MAX_QUEU", "1"), ("SPEED", "2"), ("WORKERS", "0"), ("PORT", "9000"), ("LOG_LEVEL", "loud")):
+        monkeypatch.setenv(f"BODYREGION_{name}", value)
+    with pytest.raises(SettingsError) as refused:
+        settings.load(port="99999")
+    assert str(refused.value).splitlines() == [
+        "There is no setting BODYREGION_MAX_QUEU; the README lists those there are.",
+        "There is no setting BODYREGION_SPEED; the README lists those there are.",
+        "--port: must be a whole number from 0 to 65535.",
+        "BODYREGION_WORKERS: must be a whole number of at least 1.",
+        "BODYREGION_LOG_LEVEL: must be debug, info, warning or error.",
+    ]
+
+
+def test_every_number_and_choice_has_words_for_what_it_must_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken_as_text = {"HOST", "BUNDLE", "CACHE"}
+    for name in CHANGED.keys() - taken_as_text:
+        monkeypatch.setenv(f"BODYREGION_{name}", "-")
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+    told = str(refused.value).splitlines()
+    assert {line.partition(":")[0] for line in told} == {
+        f"BODYREGION_{name}" for name in CHANGED.keys() - taken_as_text - {"API_KEYS"}
+    }
+
+
 def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BODYREGION_MAX_QUEU", "1")
     with pytest.raises(SettingsError, match="MAX_QUEU"):

@@ -12,7 +12,7 @@ from app.model.manifest import Metric
 from tests.bundles import classifier
 from tests.conftest import KINDS
 from tests.running import BEFORE, COMMITTED
-from training import card, companions, datasets, phantoms, report, split
+from training import card, companions, datasets, phantoms, report, split, words
 from training.calibrate import Calibration
 from training.companions import Companions
 from training.evaluate import Evaluation, evaluate
@@ -108,8 +108,8 @@ def test_all_of_many_origins_right_is_not_taken_for_certain() -> None:
 
 def test_a_figure_over_pictures_does_not_mention_origins() -> None:
     assert "origins" not in share(RIGHT).model_dump_json()
-    assert card.counted(share(RIGHT)) == "100"
-    assert card.counted(share(RIGHT, MANY)) == "100 of 10 origins"
+    assert words.counted(share(RIGHT)) == "100"
+    assert words.counted(share(RIGHT, MANY)) == "100 of 10 origins"
 
 
 def test_ct_is_seen_through_the_window_of_the_bundle() -> None:
@@ -182,7 +182,7 @@ def test_the_manifest_and_the_card_tell_what_is_held_out_and_whom_to_credit(judg
     assert "1 and 1 of Hand, 0 and 4 of none of the classes" in told
     assert "of Hand a fifth by picture or patient, which is not another hospital" in told
     assert "None shows BreastMRI, CXR, ChestCT and HeadCT" in told
-    assert "held-out strangers of kinds that none was trained on, accepted" in told
+    assert "Held-out companions: strangers of kinds that none was trained on, accepted" in told
     assert told.rstrip().endswith("- there: CC0: who drew it")
 
 

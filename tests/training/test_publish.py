@@ -39,7 +39,7 @@ def test_what_is_no_better_than_chance_leaves_the_one_in_use(tmp_path: Path) -> 
         chance, said = publish(tmp_path, recall)
         assert bundle.current(tmp_path) == good.folder
         assert chance.folder.exists()
-        assert f"python -m app use {chance.manifest.version} --root {tmp_path}" in said[-1]
+        assert f"./bodyregion use {chance.manifest.version} --root {tmp_path}" in said[-1]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_is_worse_than_the_one_in_use_is_used_and_says_so(tmp_path: Path, s
     assert bundle.current(tmp_path) == after.folder
     assert "75.00% against 90.00%, 15.00 points less" in said[-1]
     assert where in said[-1]
-    assert f"python -m app use {before.manifest.version} --root {tmp_path} goes back" in said[-1]
+    assert f"./bodyregion use {before.manifest.version} --root {tmp_path} goes back" in said[-1]
 
 
 @pytest.mark.parametrize(("recall", "classes"), [(0.95, CLASSES), (0.9, CLASSES), (0.8, ["Foot", "Knee"])])

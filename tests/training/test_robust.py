@@ -166,14 +166,14 @@ def test_evaluate_prints_every_figure_beside_the_article(
     options += ["--cache", tmp_path / "cache"]
     done = run("training", "evaluate", *options, "--external", elsewhere)
     assert done.returncode == 0, done.stderr
-    assert all(word in done.stdout for word in ("robust", "article", "external_mean_recall", "ms for 32"))
+    assert all(word in done.stdout for word in ("robust", "article", "Pictures from elsewhere", "ms for 32"))
     figures = json.loads((tmp_path / "out" / f"mednist-{version}.json").read_text())
     published = bundle.read(robust / "current").manifest.metrics
     assert figures["test_accuracy"]["value"] == published["test_accuracy"].value
     assert figures["forward_milliseconds"]["1"] > 0
     done = run("training", "robustness", *options)
     assert done.returncode == 0, done.stderr
-    assert all(name in done.stdout for name in ("turned_90", "changed_worst"))
+    assert all(name in done.stdout for name in ("turned by 90°", "worst change", *KINDS))
 
 
 def test_evaluating_on_other_pictures_than_the_listed_is_refused(robust: Path, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_evaluating_on_other_pictures_than_the_listed_is_refused(robust: Path, t
     places: list[str | Path] = ["--artifacts", robust, "--cache", tmp_path / "cache", "--out", tmp_path / "out"]
     done = run("training", "evaluate", "--data", other, *places)
     assert done.returncode == 2
-    assert "missing or differ" in done.stderr
+    assert f"pictures of {bundle.read(robust / 'current').title} are missing or differ, such as" in done.stderr
 
 
 def test_extra_pictures_join_their_class_a_new_class_or_the_strangers(data: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Where the data comes from: folders, archives, and downloads from a real server that may misbehave."""
 
 import hashlib
+import re
 import shutil
 import tarfile
 import threading
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from app.model.manifest import NAME_PATTERN
 from tests.running import run
 from training import DataError
-from training.source import download, extract, open_data
+from training.source import MEDNIST, bundle_name, download, extract, open_data
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +125,20 @@ def test_what_is_no_data_is_one_sentence(tmp_path: Path, name: str) -> None:
         (tmp_path / name).write_text("no pictures here")
     with pytest.raises(DataError, match=r"\.$"):
         open_data(str(tmp_path / name), tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (MEDNIST, "mednist"),
+        ("here/MedNIST.tar.gz", "mednist"),
+        ("My Pictures/", "my-pictures"),
+        ("Schädel & Hände_2.v1.ZIP", "schadel-hande_2-v1"),
+        ("https://example.org/a%20b.tgz?download=1#sha256:00", "a-b"),
+        ("写真", "pictures"),
+        ("_" + "a" * 300, "a" * 200),
+    ],
+)
+def test_a_bundle_is_called_as_its_pictures_are(data: str, name: str) -> None:
+    assert bundle_name(data) == name
+    assert re.fullmatch(NAME_PATTERN, name)

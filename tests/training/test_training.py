@@ -122,11 +122,41 @@ def test_a_model_no_better_than_chance_is_published_and_not_made_current(tmp_pat
     [published] = bundle.available(tmp_path / "artifacts")
     assert bundle.current(tmp_path / "artifacts") is None
     assert (published.manifest.training["max_epochs"], published.manifest.training["steps"]) == (1, 2)
+    assert published.manifest.name == "data"
+    assert all(f"decoding data at {side}×{side} " in done.stdout for side in (32, 64))
     assert "no better than chance" in done.stdout
     assert "about, for the golden pictures: Foot, " in done.stdout
-    [command] = re.findall(r"python -m (app use .*) takes it", done.stdout)
-    assert run(*command.split()).returncode == 0
+    [command] = re.findall(r"\./bodyregion (use .*) takes it", done.stdout)
+    assert run("app", *command.split()).returncode == 0
     assert bundle.current(tmp_path / "artifacts") == published.folder
+
+
+def test_a_finished_command_says_so_and_another_outcome_is_made_of_the_same_weights(
+    data: Path, artifacts: Path, tmp_path: Path
+) -> None:
+    base = Path(shutil.copytree(artifacts.parent, tmp_path / "again", symlinks=True))
+    [first] = bundle.available(base / "artifacts")
+    [folder] = (base / "runs").iterdir()
+
+    def again(*more: str | Path) -> str:
+        done = run("training", *options(data, base), *more)
+        assert done.returncode == 0, done.stderr
+        assert "Epoch" not in done.stdout
+        assert [*(base / "runs").iterdir()] == [folder]
+        return done.stdout
+
+    told = again()
+    assert f"nothing to do: this training is finished; to train anew, remove {folder} " in told
+    assert all(str(path) in told for path in (first.folder, folder))
+    assert [one.title for one in bundle.available(base / "artifacts")] == [first.title]
+
+    assert "now current" in again("--credit", "somebody else")
+    _, second = bundle.available(base / "artifacts")
+    assert second.manifest.data == first.manifest.data | {"source": "somebody else"}
+    assert second.manifest.metrics == first.manifest.metrics
+
+    shutil.rmtree(second.folder)
+    assert "now current" in again("--credit", "somebody else")
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence_and_harms_nothing(data: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ EXTENSIONS = ["binary_tensor_data", "classification"]
 INFER: dict[str, Any] = {
     "requestBody": {
         "required": True,
+        "description": "The request in JSON, with the tensor in it or behind it.",
         "content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}, "example": wire.EXAMPLE},
             "application/octet-stream": BINARY,
@@ -35,8 +36,19 @@ Route = Callable[..., Awaitable[object]]
 def _parameters(**examples: str) -> dict[str, Any]:
     """Of a path, for the document: here, because one function serves the model and its version."""
     schema = {"type": "string"}
-    found = [{"name": n, "in": "path", "required": True, "schema": schema, "example": e} for n, e in examples.items()]
-    return {"parameters": found}
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "description": f"The bundle's {name}.",
+                "schema": schema,
+                "example": example,
+            }
+            for name, example in examples.items()
+        ]
+    }
 
 
 OF_MODEL = _parameters(name="mednist")
@@ -61,30 +73,49 @@ def _of_model(
     return register
 
 
-@router.get("/v2/", include_in_schema=False)  # so the published document has it, and clients the other
-@router.get("/v2", summary="The server", response_model=ServerMetadata)
+@router.get("/v2", summary="The server", response_description="Its name and version.", response_model=ServerMetadata)
 async def server(request: Request) -> dict[str, object]:
     return {"name": request.app.title, "version": request.app.version, "extensions": EXTENSIONS}
 
 
-@router.get("/v2/health/live", summary="Liveness probe", response_model=Live)
+@router.get("/v2/health/live", summary="Liveness probe", response_description="Alive.", response_model=Live)
 async def live() -> dict[str, bool]:
     return {"live": True}
 
 
-@router.get("/v2/health/ready", summary="Readiness probe", response_model=Ready, responses=UNREADY)
+@router.get(
+    "/v2/health/ready",
+    summary="Readiness probe",
+    response_description="Ready.",
+    response_model=Ready,
+    responses=UNREADY,
+)
 async def ready(request: Request) -> dict[str, bool]:
     _check_staying(request)
     return {"live": True, "ready": True}
 
 
-@_of_model("/ready", "GET", "Readiness", response_model=ModelReady, responses=UNKNOWN | UNREADY)
+@_of_model(
+    "/ready",
+    "GET",
+    "Readiness",
+    response_description="Ready.",
+    response_model=ModelReady,
+    responses=UNKNOWN | UNREADY,
+)
 async def model_ready(request: Request) -> dict[str, object]:
     _check_staying(request)
     return {"name": _manifest(request).name, "ready": True}
 
 
-@_of_model("", "GET", "The tensors", response_model=ModelMetadata, responses=UNKNOWN)
+@_of_model(
+    "",
+    "GET",
+    "The tensors",
+    response_description="What the model takes and gives.",
+    response_model=ModelMetadata,
+    responses=UNKNOWN,
+)
 async def model(request: Request) -> dict[str, object]:
     manifest = _manifest(request)
     return {
@@ -100,6 +131,7 @@ async def model(request: Request) -> dict[str, object]:
     "/infer",
     "POST",
     "Judge pictures",
+    response_description="The outputs, a row for each picture.",
     response_model=InferResponse,
     responses=INFERRED | UNKNOWN | protocol_errors(*PICTURE_REFUSALS),
     body=INFER,

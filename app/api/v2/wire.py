@@ -44,25 +44,29 @@ class InputParameters(_Shape):
 class InferInput(_Shape):
     """Encoded pictures, `image` BYTES [n] or [n, 1], or `pixels` UINT8 [n, size, size, 1] or [n, size, size]."""
 
-    name: str
-    datatype: Literal["BYTES", "UINT8"]
-    shape: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, max_length=4)
-    parameters: InputParameters = InputParameters()
+    name: str = Field(description="image or pixels.")
+    datatype: Literal["BYTES", "UINT8"] = Field(description="BYTES for image, UINT8 for pixels.")
+    shape: list[Annotated[int, Field(ge=0)]] = Field(
+        min_length=1, max_length=4, description="Its dimensions, the first the number of pictures."
+    )
+    parameters: InputParameters = Field(InputParameters(), description="Where the data are behind the JSON.")
     data: list[Any] | None = Field(None, description="BYTES in base64; nested as the shape says, or flat.")
 
 
 class OutputParameters(_Shape):
-    binary_data: bool | None = None
+    binary_data: bool | None = Field(
+        None, description="Whether its elements go behind the JSON; null: as the request's binary_data_output says."
+    )
     classification: int = Field(0, ge=0, description='So many of the most probable classes, as "value:index:label".')
 
 
 class InferOutput(_Shape):
-    name: str
-    parameters: OutputParameters = OutputParameters()
+    name: str = Field(description="probabilities, label, ood_score or accepted.")
+    parameters: OutputParameters = Field(OutputParameters(), description="How it is answered.")
 
 
 class InferParameters(_Shape):
-    binary_data_output: bool = False
+    binary_data_output: bool = Field(False, description="Whether elements go behind the JSON.")
 
 
 class InferRequest(_Shape):
@@ -70,10 +74,10 @@ class InferRequest(_Shape):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    id: str | None = None
-    parameters: InferParameters = InferParameters()
-    inputs: list[InferInput] = Field(min_length=1, max_length=1)
-    outputs: list[InferOutput] = []
+    id: str | None = Field(None, description="Comes back in the answer.")
+    parameters: InferParameters = Field(InferParameters(), description="For all outputs.")
+    inputs: list[InferInput] = Field(min_length=1, max_length=1, description="Exactly one.")
+    outputs: list[InferOutput] = Field([], description="Those wanted; all where none is named.")
 
 
 def read(body: bytes, header_length: str | None, most: int) -> tuple[InferRequest, list[bytes] | Pixels]:

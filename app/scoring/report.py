@@ -36,7 +36,8 @@ def write_report(path: Path, patterns: Sequence[str], table: Table, summary: Sum
         table=escape(File(table.path).name),
         counts="".join(f"<tr><th>{escape(name)}</th><td>{count:,}</td></tr>\n" for name, count in summary.counts()),
         remarks="".join(f"<p>{escape(remark)}</p>\n" for remark in summary.remarks()),
-        sections="".join(_section(section, entries, files) for section, entries in filled),
+        links=" · ".join(f'<a href="#{number}">{section.heading}</a>' for number, (section, _) in enumerate(filled)),
+        sections="".join(_section(number, *each, files) for number, each in enumerate(filled)),
     )
     with written_whole(path) as part:
         part.write_text(page, encoding="utf-8")
@@ -48,18 +49,19 @@ def _pictured(patterns: Iterable[str], entries: Iterable[Entry]) -> dict[str, Fi
     return {file.name: file for file in find(patterns) if file.name in names}
 
 
-def _section(section: Section, entries: Sequence[Entry], files: Mapping[str, File]) -> str:
+def _section(number: int, section: Section, entries: Sequence[Entry], files: Mapping[str, File]) -> str:
     items = "".join(_item(entry, files) for entry in entries)
     says = f"{section.says}{_cut(len(entries), section.total)}"
-    return f'<h2>{section.heading}</h2>\n<p class="quiet">{says}</p>\n<ul>\n{items}</ul>\n'
+    return f'<h2 id="{number}">{section.heading}</h2>\n<p class="quiet">{says}</p>\n<ul>\n{items}</ul>\n'
 
 
 def _item(entry: Entry, files: Mapping[str, File]) -> str:
     image = _image(files[entry.paths[0]]) if entry.pictured and entry.paths[0] in files else ""
     lines = "".join(f"<p>{escape(line)}</p>" for line in entry.lines)
-    paths = "".join(f'<p class="quiet">{escape(path)}</p>' for path in entry.paths)
+    first, *others = (f'<p class="quiet">{escape(path)}</p>' for path in entry.paths)
+    more = f"<details><summary>{len(others)} more</summary>{''.join(others)}</details>" if others else ""
     cut = f"<p>{_cut(len(entry.paths), entry.files)}</p>" if len(entry.paths) < entry.files else ""
-    return f"<li>{image}<div><h3>{escape(entry.title)}</h3>{lines}{paths}{cut}</div></li>\n"
+    return f"<li>{image}<div><h3>{escape(entry.title)}</h3>{lines}{first}{more}{cut}</div></li>\n"
 
 
 def _cut(shown: int, total: int) -> str:

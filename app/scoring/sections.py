@@ -1,9 +1,9 @@
 """What of a table a person should look at: pictures one by one and files in groups, the first of each."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from app.imaging import Kind
 from app.scoring.columns import Row
@@ -57,14 +57,14 @@ class Groups:
 
     heading: str
     says: str
-    sizes: Mapping[Any, int]  # how many files have it, most first
+    sizes: Collection[tuple[Hashable, int]]  # how many files have it, most first
     key: Callable[[Row], Hashable]
     title: Callable[[Hashable, int], str]
     pictured: bool
     _paths: dict[Hashable, list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._paths = {key: [] for key in islice(self.sizes, MAX_ENTRIES)}
+        self._paths = {key: [] for key, _ in islice(self.sizes, MAX_ENTRIES)}
 
     @property
     def total(self) -> int:
@@ -76,8 +76,8 @@ class Groups:
             paths.append(str(row["path"]))
 
     def entries(self) -> Iterator[Entry]:
-        for key, paths in self._paths.items():
-            yield Entry(self.title(key, self.sizes[key]), paths, (), self.sizes[key], self.pictured)
+        for (key, size), paths in zip(self.sizes, self._paths.values(), strict=False):  # of the first
+            yield Entry(self.title(key, size), paths, (), size, self.pictured)
 
 
 Section = Pictures | Groups
@@ -90,7 +90,7 @@ def sections(summary: Summary) -> tuple[Section, ...]:
         Groups(
             "Could not be read",
             "By reason.",
-            dict(summary.reasons.most_common()),
+            summary.reasons.most_common(),
             lambda row: row["error"] if row["kind"] == Kind.UNREADABLE else None,
             lambda reason, size: f"{size:,}: {reason}",
             pictured=False,
@@ -122,7 +122,7 @@ def sections(summary: Summary) -> tuple[Section, ...]:
         Groups(
             "Copies",
             "Pictures that several files hold.",
-            summary.copies(),
+            summary.copies().items(),
             lambda row: content(row) if row["kind"] == Kind.PICTURE else None,
             lambda _, size: f"{size:,} files",
             pictured=True,

@@ -86,7 +86,7 @@ class Summary:
         if self.headers:
             yield (
                 f"DICOM headers: {self.compared:,} of {self.headers:,} compared; "
-                f"the region differs in {self.other_regions:,}, only the modality in {self.other_modalities:,}."
+                f"region differs in {self.other_regions:,}, only modality in {self.other_modalities:,}."
             )
         if self.weak:
             yield f"Accepted with a confidence below {WEAK_CONFIDENCE:.0%}: {self.weak:,}."

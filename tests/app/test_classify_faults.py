@@ -37,13 +37,19 @@ def test_a_killed_run_loses_no_row_that_was_written(many: Path, artifacts: Path,
     assert out.read_bytes().startswith(torn)
 
 
-def test_an_interrupted_run_says_so_and_leaves_a_table(many: Path, artifacts: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_says_what_it_keeps(
+    number: signal.Signals, code: int, many: Path, artifacts: Path, tmp_path: Path
+) -> None:
     out, journal = tmp_path / "table.parquet", tmp_path / ".table.parquet.jsonl"
     process = begin(many, out, artifacts / "current")
     wait_until(lambda: journal.exists() and journal.stat().st_size > 0)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
-    assert 0 < parquet.read_metadata(out).num_rows < MANY
+    process.send_signal(number)
+    assert process.wait(60) == code
+    kept = parquet.read_metadata(out).num_rows
+    assert 0 < kept < MANY
+    said = f"stopped: {kept:,} rows are kept in {out}; the same command goes on"
+    assert (tmp_path / "log").read_text().splitlines()[-1] == said
 
 
 def test_a_file_that_brings_its_reader_down_is_a_row(many: Path, artifacts: Path, tmp_path: Path) -> None:

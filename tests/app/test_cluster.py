@@ -133,4 +133,5 @@ def test_a_cluster_out_of_reach_is_one_sentence(data: Path, artifacts: Path, tmp
 def test_without_ray_it_says_how_to_get_it(data: Path, artifacts: Path, tmp_path: Path) -> None:
     (tmp_path / "ray.py").write_text("raise ImportError")
     done = refused(data, tmp_path / "table.csv", artifacts / "current", "local", PYTHONPATH=str(tmp_path))
-    assert (done.returncode, done.stderr) == (2, "error: A cluster needs ray: pip install bodyregion[cluster].\n")
+    said = f"error: A cluster needs ray[data]: {sys.executable} -m pip install 'ray[data]'\n"
+    assert (done.returncode, done.stderr) == (2, said)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.imaging import DamagedPicture, PictureError, TooManyPixels, TooMuchWork, UnknownType, UnusablePicture
+from app.imaging import DamagedPicture, Kind, PictureError, TooManyPixels, TooMuchWork, UnknownType, UnusablePicture
 
 CLIENT_CLOSED_REQUEST = 499  # nobody is left to read it; the log and the metrics are
 
@@ -57,12 +57,15 @@ class Refusal(NamedTuple):
     sentence: str = ""
     headers: Mapping[str, str] = {}
     unread: bool = False  # said before the body is read
+    kind: Kind | None = None  # of the picture, where that is refused
 
 
 EXAMPLE_ID = "2f1c7d9e0a4b4c3f8e5d6a7b8c9d0e1f"
 CLOSE = {"connection": "close"}  # the rest of the body is not wanted
 REFUSALS: dict[type[Exception], Refusal] = {
-    DamagedPicture: Refusal(400, "damaged", "The picture or the request is damaged.", "The picture is damaged."),
+    DamagedPicture: Refusal(
+        400, "damaged", "The picture or the request is damaged.", "The picture is damaged.", kind=Kind.UNREADABLE
+    ),
     Malformed: Refusal(400, "damaged"),
     KeyNeeded: Refusal(
         401,
@@ -84,10 +87,15 @@ REFUSALS: dict[type[Exception], Refusal] = {
         "unknown type",
         "Not a type that is read.",
         "The content is not a DICOM, JPEG, PNG, TIFF, BMP or WebP picture.",
+        kind=Kind.NOT_A_PICTURE,
     ),
     Encoded: Refusal(415, "unknown type", headers={"accept-encoding": "identity"}, unread=True),
     UnusablePicture: Refusal(
-        422, "unusable", "Understood, but no single picture that can be judged.", "The file is empty."
+        422,
+        "unusable",
+        "Understood, but no single picture that can be judged.",
+        "The file is empty.",
+        kind=Kind.UNREADABLE,
     ),
     Unusable: Refusal(422, "unusable"),
     HeadTooLarge: Refusal(431),
@@ -110,6 +118,8 @@ def refusal(error: Exception) -> Refusal:
     if isinstance(error, HTTPException):  # from Starlette's routing and files
         return Refusal(error.status_code, sentence=error.detail, headers=error.headers or {})
     found = next(REFUSALS[kind] for kind in type(error).__mro__ if kind in REFUSALS)
+    if isinstance(error, PictureError):
+        found = found._replace(kind=error.kind)
     own = str(error) if isinstance(error, ApiError | PictureError) else ""
     return found._replace(sentence=own) if own else found
 
@@ -125,12 +135,20 @@ class Problem(BaseModel):
     detail: str
     instance: str
     request_id: str
+    kind: Kind | None = Field(None, description="What the file turned out to be; null where the request is refused.")
 
     @classmethod
     def of(cls, refusal: Refusal, instance: str, request_id: str) -> "Problem":
         status = refusal.status
         title = "Client Closed Request" if status == CLIENT_CLOSED_REQUEST else HTTPStatus(status).phrase
-        return cls(title=title, status=status, detail=refusal.sentence, instance=instance, request_id=request_id)
+        return cls(
+            title=title,
+            status=status,
+            detail=refusal.sentence,
+            instance=instance,
+            request_id=request_id,
+            kind=refusal.kind,
+        )
 
 
 EXAMPLE: JsonDict = Problem.of(REFUSALS[UnusablePicture], "/predict/batch", EXAMPLE_ID).model_dump()

@@ -24,7 +24,7 @@ async function judge(picture) {
   try {
     picture.answer = await (await post("predict", picture.file)).json();
   } catch (error) {
-    picture.error = error.message;
+    [picture.error, picture.kind] = [error.message, error.kind];
   }
   tell(picture, model?.ood?.threshold);
   table.add(picture);
@@ -54,9 +54,9 @@ function clear() {
   find("files").focus();
 }
 
-function download() {
+async function download() {
   const classes = model?.classes ?? [];
-  const file = new Blob([table.csv(pictures, classes)], { type: "text/csv" });
+  const file = new Blob([await table.csv(pictures, classes)], { type: "text/csv" });
   const link = element("a", { href: URL.createObjectURL(file), download: "bodyregion.csv" });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href));

@@ -41,7 +41,7 @@ async function answer(path, options) {
     if (response.ok) return response;
     if (response.status === 401) await newKey(used);
     else if (response.status === 503 && tries++ < TRIES) await pause(response.headers.get("Retry-After"));
-    else throw new Error(await reason(response));
+    else throw await refusal(response);
   }
 }
 
@@ -58,9 +58,10 @@ function pause(seconds) {
   return new Promise((go) => setTimeout(go, 1000 * (Number(seconds) || 1)));
 }
 
-async function reason(response) {
-  const problem = await response.json().catch(() => ({}));
-  return problem.detail ?? `The service answered ${response.status}.`;
+/** An Error with the service's own sentence, and the kind of file where it found one. */
+async function refusal(response) {
+  const { detail, kind } = await response.json().catch(() => ({}));
+  return Object.assign(new Error(detail ?? `The service answered ${response.status}.`), { kind });
 }
 
 /** Ask for another key than the one that was refused, once for all who wait. */

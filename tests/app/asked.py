@@ -41,7 +41,7 @@ def assert_problem(answer: httpx2.Response, status: int) -> None:
     problem = answer.json()
     assert answer.status_code == status == problem["status"], answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert set(problem) == {"type", "title", "status", "detail", "instance", "request_id"}
+    assert set(problem) == {"type", "title", "status", "detail", "instance", "request_id", "kind"}
     assert problem["request_id"] == answer.headers["x-request-id"]
     assert problem["detail"].endswith(".")
 

@@ -60,7 +60,7 @@ def assert_refused(received: bytes, status: int) -> None:
     head, content = received.split(b"\r\n\r\n", 1)
     problem = json.loads(content)
     assert b"content-type: application/problem+json" in head.lower(), head
-    assert set(problem) == {"type", "title", "status", "detail", "instance", "request_id"}, problem
+    assert set(problem) == {"type", "title", "status", "detail", "instance", "request_id", "kind"}, problem
     assert problem["status"] == status, problem
     assert f"x-request-id: {problem['request_id']}".encode() in head, head
     assert MARKER not in problem["detail"].encode() + head, received

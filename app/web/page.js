@@ -54,9 +54,9 @@ function clear() {
   find("files").focus();
 }
 
-function download() {
+async function download() {
   const classes = model?.classes ?? [];
-  const file = new Blob([table.csv(pictures, classes)], { type: "text/csv" });
+  const file = new Blob([await table.csv(pictures, classes)], { type: "text/csv" });
   const link = element("a", { href: URL.createObjectURL(file), download: "bodyregion.csv" });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href));

@@ -1,4 +1,4 @@
-// Many pictures as a table to sort, and as a CSV file with the columns of `python -m app classify`.
+// Many pictures as a table to sort, and as a CSV file with the columns of `classify`.
 
 import { element } from "./elements.js";
 import * as words from "./words.js";
@@ -54,16 +54,43 @@ export function clear() {
   body.replaceChildren();
 }
 
-export function csv(pictures, classes) {
-  const names = ["path", "label", "confidence", "accepted", "ood_score", ...classes.map((name) => `p_${name}`)];
-  const rows = [[...names, "modality", "body_part", "agrees", "model", "error"]];
-  for (const { name, answer, error } of pictures) {
-    const { label, confidence, accepted, ood_score, probabilities, dicom, model } = answer ?? {};
-    const shares = classes.map((each) => probabilities?.[each]);
-    const said = [dicom?.modality, dicom?.body_part, dicom?.agrees];
-    rows.push([name, label, confidence, accepted, ood_score, ...shares, ...said, title(model), error]);
+/** The columns of classify's table. The service tells neither the size of what is no DICOM, nor the kind of what it refuses. */
+export async function csv(pictures, classes) {
+  const rows = [Object.keys(await row({}, classes))];
+  for (const picture of pictures) rows.push(Object.values(await row(picture, classes))); // one file in memory at a time
+  return rows.map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
+}
+
+async function row({ name, file, answer, error }, classes) {
+  const { label, confidence, accepted, ood_score, probabilities, dicom, model } = answer ?? {};
+  return {
+    path: name,
+    sha256: file && (await sha256(file)),
+    kind: answer && "picture",
+    label,
+    confidence,
+    accepted,
+    ood_score,
+    ...Object.fromEntries(classes.map((each) => [`p_${each}`, probabilities?.[each]])),
+    header_modality: dicom?.modality,
+    header_body_part: dicom?.body_part,
+    header_agrees: dicom?.agrees,
+    rows: dicom?.rows,
+    columns: dicom?.columns,
+    frames: dicom?.frames,
+    error,
+    model: model && `${model.name}-${model.version}`,
+  };
+}
+
+/** Of the content, in hexadecimal; nothing where the browser does not compute it: on plain HTTP from elsewhere. */
+async function sha256(file) {
+  try {
+    const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
+    return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  } catch {
+    return undefined; // or the file is gone
   }
-  return rows.map((row) => `${row.map(quoted).join(",")}\r\n`).join("");
 }
 
 function cell(name, value) {
@@ -79,8 +106,6 @@ function compare(one, other) {
   const difference = typeof left === "number" ? left - right : left.localeCompare(right, "en", { numeric: true });
   return order.sign * difference;
 }
-
-const title = (model) => model && `${model.name}-${model.version}`;
 
 /** A file's name or a header may be a formula to a spreadsheet; behind an apostrophe it is text. */
 function quoted(value) {

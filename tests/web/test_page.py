@@ -2,6 +2,7 @@
 
 import base64
 import csv
+from hashlib import sha256
 from pathlib import Path
 
 import httpx2
@@ -9,7 +10,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from app.model import bundle
+from app.scoring.columns import columns
 from tests.dicoms import dicom
+from tests.running import COMMITTED
 from tests.web.gestures import HAND, card, choose, column, drawn, drop, finished, keep
 
 CLASSES = ["AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"]
@@ -129,13 +133,27 @@ def test_the_table_sorts_by_each_column_both_ways(page: Page) -> None:
 
 
 def test_the_csv_file_holds_what_the_service_said(page: Page, asking: httpx2.Client) -> None:
-    files = {"=1+1.png": drawn("Hand"), 'a,"b".txt': b"no picture", "head.png": drawn("HeadCT")}
+    knee = dicom(HAND, Modality="CR", BodyPartExamined="KNEE")
+    cut = drawn("Hand")[:900]
+    files = {
+        "=1+1.png": drawn("Hand"),
+        'a,"b".txt': b"no picture",
+        "head.png": drawn("HeadCT"),
+        "knee": knee,
+        "cut": cut,
+    }
     choose(page, files)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
-        rows = {row["path"]: row for row in csv.DictReader(file)}
-    assert rows.keys() == {"'=1+1.png", 'a,"b".txt', "head.png"}
+        reader = csv.DictReader(file)
+        rows = {row["path"]: row for row in reader}
+    assert reader.fieldnames == [*columns(bundle.read(COMMITTED).manifest)]
+    assert [row["path"] for row in rows.values()] == ["'=1+1.png", *[*files][1:]]
+    assert [row["sha256"] for row in rows.values()] == [sha256(content).hexdigest() for content in files.values()]
+    assert [row["kind"] for row in rows.values()] == ["picture", "", "picture", "picture", ""]
+    told = [rows["knee"][name] for name in ("header_body_part", "header_agrees", "rows", "columns", "frames")]
+    assert told == ["KNEE", "false", "64", "64", "1"]
     answer = asking.post("/predict", content=files["head.png"]).json()
     detail = asking.post("/predict", content=b"no picture").json()["detail"]
     head = rows["head.png"]

@@ -1,6 +1,5 @@
-"""The command line: python -m app serve | classify | check | compile | bundles | use."""
+"""The command line: bodyregion serve | classify | check | compile | bundles | use."""
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -17,9 +16,10 @@ from app.limits import usable_cores
 from app.model import bundle, checkpoint
 from app.scoring import ScoringError
 from app.serving import logs
+from app.serving.terminal import Status
 
 WRONG_USE, BAD_BUNDLE = 2, 3
-COMMAND = "bodyregion"  # as installed; a shell completes the words after a command, not those after `python -m app`
+COMMAND = "bodyregion"  # a shell completes what follows it where it is installed, but nothing after `python -m app`
 EPILOG = """
 Settings: BODYREGION_… variables, listed in the README; an option wins over its variable.
 
@@ -32,8 +32,9 @@ cli = typer.Typer(
     help="Tell which body region a radiology picture shows. Not a medical device.",
     pretty_exceptions_enable=False,
 )
-Root = Annotated[Path, typer.Option(help="Folder that holds the bundles.", exists=True, file_okay=False)]
-ROOT = Path("model_artifacts")
+Root = Annotated[Path, typer.Option(help="Folder that holds the bundles.")]
+ROOT = bundle.default_root()
+CURRENT = ROOT / bundle.CURRENT
 Cache = Annotated[
     Path | None,
     typer.Option(
@@ -43,6 +44,8 @@ Cache = Annotated[
         show_default=False,
     ),
 ]
+
+NAME_FOLDER = "name the folder of one"
 
 log = structlog.get_logger()
 
@@ -63,18 +66,22 @@ def serve(
     from app.serving.server import bind
 
     chosen = settings.load(host=host, port=port, bundle=folder, workers=workers)
-    opened = bundle.read(chosen.bundle)
-    logs.configure(chosen.log_level)
+    opened = _open(chosen.bundle)
+    logs.configure(chosen.log_level, chosen.log_format)
+    status = Status(chosen.log_format, chosen.workers)
     if chosen.unguarded:
         log.warning("anyone who reaches this address may use the service; BODYREGION_API_KEYS is not set")
     if chosen.workers > 1:
         from app.serving.supervisor import Supervisor
 
-        raise typer.Exit(Supervisor(chosen, opened).run())
-    with bind(chosen.host, chosen.port) as address:
-        from app.serving import worker
+        code = Supervisor(chosen, opened, status).run()
+    else:
+        with bind(chosen.host, chosen.port) as address:
+            from app.serving import worker
 
-        raise typer.Exit(worker.serve(address, chosen, opened))
+            code = worker.serve(address, chosen, opened, status.tell)
+    status.stopped()
+    raise typer.Exit(code)
 
 
 @cli.command()
@@ -83,7 +90,9 @@ def classify(
     out: Annotated[Path, typer.Option(help="The table, .csv, .jsonl or .parquet; gone on with where it exists.")],
     cache: Cache,
     report: Annotated[Path | None, typer.Option(help="A page with what a person should check, .html.")] = None,
-    folder: Annotated[Path, typer.Option("--bundle", help="Bundle to judge with.")] = ROOT / bundle.CURRENT,
+    folder: Annotated[
+        Path, typer.Option("--bundle", envvar="BODYREGION_BUNDLE", help="Bundle to judge with.")
+    ] = CURRENT,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores by default.")] = None,
     address: Annotated[
         str | None,
@@ -96,7 +105,7 @@ def classify(
     from app.scoring.table import Table as PredictionTable
 
     signal.signal(signal.SIGTERM, _leave)  # by an exception, so that processes and scratch files go as well
-    predictions = PredictionTable(out, opened := bundle.read(folder))
+    predictions = PredictionTable(out, opened := _open(folder))
     opened = checkpoint.compiled(opened, cache)
     if address:
         from app.scoring.cluster import on_a_cluster
@@ -114,11 +123,11 @@ def classify(
 
 
 @cli.command()
-def check(path: Annotated[Path, typer.Argument(help="A bundle's folder.")] = ROOT / bundle.CURRENT) -> None:
+def check(path: Annotated[Path, typer.Argument(help="A bundle's folder.")] = CURRENT) -> None:
     """Verify a bundle as the service would, compare its checkpoint with the compiled form, and print its card."""
     from app.model.classifier import Classifier
 
-    opened = checkpoint.compiled(bundle.read(path), cache=None)  # anew, which compares
+    opened = checkpoint.compiled(_open(path, NAME_FOLDER), cache=None)  # anew, which compares
     Classifier(opened)
     Console().print(Markdown(opened.card))
     Console().print(f"{opened.title} is sound.")
@@ -132,8 +141,8 @@ def compile_command(
     paths: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; the current one by default.")] = None,
 ) -> None:
     """Compile checkpoints into the cache, for a start without Keras or without waiting for it."""
-    for path in paths or [ROOT / bundle.CURRENT]:
-        opened = checkpoint.compiled(bundle.read(path), cache)
+    for path in paths or [CURRENT]:
+        opened = checkpoint.compiled(_open(path, NAME_FOLDER), cache)
         if checkpoint.keeps(cache, opened):
             typer.echo(f"{opened.title} is compiled.")
         elif checkpoint.has_keras():
@@ -146,10 +155,7 @@ def compile_command(
 def bundles(root: Root = ROOT) -> None:
     """List the published bundles; the arrow points at the current one."""
     table = Table("", "bundle", "created", "preset", "test accuracy")
-    published = bundle.available(root)
-    if not published:
-        raise bundle.BundleError(f"There is no bundle under {root}.")
-    for found in published:
+    for found in _published(root):
         accuracy = found.manifest.metrics.get("test_accuracy")
         table.add_row(
             "→" if found.folder == bundle.current(root) else "",
@@ -166,13 +172,14 @@ def use(
     version: Annotated[str, typer.Argument(help="Version or folder name.", autocompletion=_versions)], root: Root = ROOT
 ) -> None:
     """Make another published bundle the current one; a running service changes over to it."""
+    _published(root)
     typer.echo(f"{bundle.use(root, version).title} is now current.")
 
 
 def main() -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        code = cli(sys.argv[1:] or ["--help"], standalone_mode=False)  # so that wrong use is raised and not drawn
+        arguments = sys.argv[1:] or ["--help"]
+        code = cli(arguments, COMMAND, standalone_mode=False)  # so that wrong use is raised and not drawn
     except typer.TyperException as error:
         code = _say(error.format_message(), error.exit_code)
     except (settings.SettingsError, ScoringError) as error:
@@ -182,6 +189,19 @@ def main() -> None:
     except OSError as error:
         code = _say(f"{error.filename or 'The disk'}: {error.strerror or error}.", WRONG_USE)
     sys.exit(code)
+
+
+def _open(folder: Path, how: str = "name one with --bundle or BODYREGION_BUNDLE") -> bundle.Bundle:
+    """The bundle in a folder. Raises BundleError, which says `how` to name another where there is none."""
+    if not (folder / bundle.MANIFEST).exists():
+        raise bundle.BundleError(f"There is no bundle at {folder}; {how}.")
+    return bundle.read(folder)
+
+
+def _published(root: Path) -> list[bundle.Bundle]:
+    if not (published := bundle.available(root)):
+        raise bundle.BundleError(f"There is no bundle under {root}; name the folder that holds them with --root.")
+    return published
 
 
 def _leave(number: int, _: object) -> None:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.limits import Limits, usable_cores
+from app.model.bundle import CURRENT, default_root
 from app.model.checkpoint import default_cache
 
 PREFIX = "BODYREGION_"
@@ -33,12 +34,13 @@ class Settings(BaseSettings, Limits):
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     workers: int = Field(default_factory=lambda: min(usable_cores(), MAX_DEFAULT_WORKERS), ge=1)
-    bundle: Path = Path("model_artifacts/current")
+    bundle: Path = Field(default_factory=lambda: default_root() / CURRENT)
     cache: Path | None = Field(default_factory=default_cache)
     drain_seconds: float = Field(10, ge=0)
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)] = "info"
+    log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(str.lower)] = "auto"
 
     @property
     def cores(self) -> int:

@@ -19,6 +19,7 @@ from app.model.manifest import Manifest
 
 MANIFEST, MODEL, COMPILED, CARD = "bundle.json", "model.keras", "model.tflite", "MODEL_CARD.md"
 CURRENT = "current"
+ROOT = Path("model_artifacts")
 
 
 class BundleError(Exception):
@@ -54,6 +55,12 @@ def read(folder: Path) -> Bundle:
         if _sha256(bundle.path(name)) != expected:
             raise BundleError(f"The bundle {folder.name} cannot be trusted: {name} is missing or was altered.")
     return replace(bundle, card=bundle.path(CARD).read_text()) if CARD in bundle.manifest.files else bundle
+
+
+def default_root() -> Path:
+    """`model_artifacts` below the current folder; where there is none, the one beside this package, as in a clone."""
+    beside = Path(__file__).parents[2] / ROOT
+    return beside if beside.is_dir() and not ROOT.is_dir() else ROOT
 
 
 def available(root: Path) -> list[Bundle]:

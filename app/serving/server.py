@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import socket
+from collections.abc import Callable
 from math import ceil
 from multiprocessing import parent_process
 from time import monotonic
@@ -14,8 +15,12 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from app.model.bundle import Bundle
+from app.serving import terminal
 from app.serving.http1 import Protocol
 from app.settings import Settings, SettingsError
+
+Tell = Callable[[str, int], object]  # what became of this worker, and how many requests it has in flight
 
 log = structlog.get_logger()
 
@@ -23,11 +28,13 @@ log = structlog.get_logger()
 class Server(uvicorn.Server):
     """On SIGTERM: unready at once, serving on while balancers notice, then closed, finished and gone with exit code 0."""
 
-    def __init__(self, app: FastAPI, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, app: FastAPI, settings: Settings, tell: Tell) -> None:
+        self._app, self._tell = app, tell
+        self._bundle: Bundle | None = None
         self._notice_seconds = settings.drain_seconds / 2
         self._leave_at: float | None = None
         self.interrupted = False
+        self._echo = parent_process() is not None  # of Ctrl-C: a terminal's own to a worker, beside the supervisor's
         super().__init__(
             uvicorn.Config(
                 app,
@@ -57,12 +64,19 @@ class Server(uvicorn.Server):
         if self.should_exit:  # told so meanwhile: ready no more
             return
         host, port = self.servers[0].sockets[0].getsockname()[:2]
-        log.info("ready", pid=os.getpid(), address=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        log.info("ready", pid=os.getpid(), address=address)
+        self._bundle = self._app.state.service.bundle
+        self._tell(f"serving {self._bundle.title} on {address} (docs at /docs); Ctrl-C stops", 0)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._app.state.service.draining = True
+        if not self._app.state.service.draining:
+            self._app.state.service.draining = True
+            self._tell(terminal.STOPPING, len(self.server_state.tasks))
         if sig == signal.SIGTERM and self.started and self._leave_at is None:
             self._leave_at = monotonic() + self._notice_seconds
+        elif self.interrupted and self._echo:
+            self._echo = False  # or a first Ctrl-C would cut answers off, as the second does
         else:
             self.interrupted = sig == signal.SIGINT
             self.force_exit = self.should_exit
@@ -73,6 +87,9 @@ class Server(uvicorn.Server):
             self.should_exit = True
         if self._leave_at is not None and monotonic() >= self._leave_at:
             self.should_exit = True
+        if self._bundle is not (bundle := self._app.state.service.bundle):
+            self._bundle = bundle
+            self._tell(f"changed to bundle {bundle.title}", 0)
         return await super().on_tick(counter)
 
 

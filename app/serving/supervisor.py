@@ -5,7 +5,7 @@ import os
 import signal
 import tempfile
 import time
-from multiprocessing import connection, get_context
+from multiprocessing import Pipe, connection, get_context
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
@@ -15,6 +15,7 @@ from app.model import checkpoint
 from app.model.bundle import Bundle
 from app.serving.server import bind
 from app.serving.signals import INTERRUPTED, SIGNALS, tidily
+from app.serving.terminal import Status
 from app.settings import Settings, SettingsError
 
 FATAL_CODES = (2, 3)  # exit codes that another try would not change
@@ -28,8 +29,9 @@ log = structlog.get_logger()
 class Supervisor:
     """Starts them, replaces those that die, and passes SIGTERM, SIGINT and SIGHUP on."""
 
-    def __init__(self, settings: Settings, opened: Bundle) -> None:
-        self._settings, self._opened = settings, opened
+    def __init__(self, settings: Settings, opened: Bundle, status: Status) -> None:
+        self._settings, self._opened, self._status = settings, opened, status
+        self._heard, self._telling = Pipe(duplex=False)  # what workers tell; so short that each is written whole
         self._context = get_context("fork")  # most of what is imported counts once for all of them
         self._processes: list[BaseProcess] = []
         self._leaving, self._code = False, 0
@@ -52,7 +54,9 @@ class Supervisor:
     def _watch(self) -> int:
         """Wait for deaths until none is left; the worst exit code of those that were not meant."""
         while self._processes:
-            connection.wait([process.sentinel for process in self._processes])
+            connection.wait([self._heard, *(process.sentinel for process in self._processes)])
+            while self._heard.poll():
+                self._status.tell(*self._heard.recv())
             for process in [process for process in self._processes if process.exitcode is not None]:
                 self._code = max(self._code, self._on_exit(process))
         return self._code
@@ -77,7 +81,7 @@ class Supervisor:
     def _start(self, opened: Bundle | None = None, name: str | None = None) -> None:
         from app.serving import worker
 
-        process = self._context.Process(target=worker.main, args=(self._settings, opened), name=name)
+        process = self._context.Process(target=worker.main, args=(self._settings, opened, self._tell), name=name)
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has handlers of its own
         try:
             if not self._leaving:
@@ -85,6 +89,10 @@ class Supervisor:
                 self._processes.append(process)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def _tell(self, *what: str | int) -> None:
+        """Of a worker to its supervisor."""
+        self._telling.send(what)
 
     def _signal_all(self, number: int, frame: FrameType | None = None) -> None:
         self._leaving = self._leaving or number != signal.SIGHUP

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from app.imaging import View
 from app.model import bundle
+from app.model.classifier import quiet
 from app.model.manifest import NAME_PATTERN
 from training import DataError, Interrupted, companions, dicom_terms, recipes, source, split
 from training.collect import assign, gather, opened
@@ -73,7 +74,8 @@ def train(
     beside = None if preset == "article" else companions.choose(given, classes, cache, console.print)
     parts = assign(root, extra, view, split_by, seed, cache, console.print)
     judged = parts if view.size >= split.SIDE else replace(parts, pictures=gather(data, extra, cache, view))
-    from training import fit, publish, report, run_folder  # here: Keras takes seconds to import
+    with quiet():  # TensorFlow, which says on standard error what it was built with
+        from training import fit, publish, report, run_folder  # here: Keras takes seconds to import
 
     recipe = recipes.load(preset, epochs, steps)
     with run_folder.alone(folder := run_folder.folder(runs, recipe, parts, beside)):
@@ -113,7 +115,8 @@ def evaluate(
     cache: Cache = CACHE,
 ) -> None:
     """Every figure of a bundle on the test split its own manifest names, next to preset article's."""
-    from training import compare
+    with quiet():
+        from training import compare
 
     pictures = partial(gather, data, extra, cache)
     choose = partial(companions.choose, given, cache=cache, say=console.print)
@@ -132,7 +135,8 @@ def robustness(
     cache: Cache = CACHE,
 ) -> None:
     """How a bundle fares on its test split under each change, by class, next to preset article."""
-    from training import compare
+    with quiet():
+        from training import compare
 
     pictures = partial(gather, data, extra, cache)
     judged = compare.beside_article(artifacts, version, pictures, lambda classes: None, None, out, cache / COMPILED)

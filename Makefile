@@ -11,8 +11,9 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 .PHONY: serve train test test-quick test-slow check help fix bench fuzz sbom audit lock image-check
 .DELETE_ON_ERROR:
 
+# 130 is that of Ctrl-C, which is no error; `trap` lets the shell wait for a service that finishes its answers.
 serve: $(VENV)/serve ## start the service on the committed bundle
-	@trap : INT; ./bodyregion serve --port $(PORT) || [ $$? -eq 130 ]  # of Ctrl-C, which is no error
+	@trap : INT; ./bodyregion serve --port $(PORT) || [ $$? -eq 130 ]
 
 train: $(VENV)/dev ## python -m training $(ARGS)
 	@$(BIN)/python -m training $(ARGS)

@@ -35,6 +35,7 @@ cli = typer.Typer(
 )
 Root = Annotated[Path, typer.Option(help="Folder that holds the bundles.")]
 ROOT = bundle.default_root()
+CURRENT = ROOT / bundle.CURRENT
 Cache = Annotated[
     Path | None,
     typer.Option(
@@ -89,11 +90,11 @@ def classify(
     paths: Annotated[list[str], typer.Argument(help="Folders, files, zip and tar archives, or globs in quotes.")],
     out: Annotated[Path, typer.Option(help="Table to write: .csv, .jsonl or .parquet; one that exists is continued.")],
     cache: Cache,
-    report: Annotated[Path | None, typer.Option(help="Page to write for a person who checks the table: .html.")] = None,
+    report: Annotated[Path | None, typer.Option(help="A page with what a person should check, .html.")] = None,
     folder: Annotated[
-        Path, typer.Option("--bundle", envvar="BODYREGION_BUNDLE", help="Folder of the bundle to use.")
-    ] = ROOT / bundle.CURRENT,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
+        Path, typer.Option("--bundle", envvar="BODYREGION_BUNDLE", help="Bundle to judge with.")
+    ] = CURRENT,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores by default.")] = None,
     address: Annotated[
         str | None,
         typer.Option("--cluster", help="Run on Ray: host:port, auto for the cluster here, local to start one."),
@@ -126,7 +127,7 @@ def classify(
 
 
 @cli.command()
-def check(path: Annotated[Path, typer.Argument(help="A bundle's folder.")] = ROOT / bundle.CURRENT) -> None:
+def check(path: Annotated[Path, typer.Argument(help="A bundle's folder.")] = CURRENT) -> None:
     """Verify a bundle as the service would, compare its checkpoint with the compiled form, and print its card."""
     from app.model.classifier import Classifier
 
@@ -144,7 +145,7 @@ def compile_command(
     paths: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; the current one by default.")] = None,
 ) -> None:
     """Compile checkpoints into the cache, for a start without Keras or without waiting for it."""
-    for path in paths or [ROOT / bundle.CURRENT]:
+    for path in paths or [CURRENT]:
         opened = checkpoint.compiled(_open(path, NAME_FOLDER), cache)
         if checkpoint.keeps(cache, opened):
             typer.echo(f"{opened.title} is compiled.")
@@ -181,9 +182,8 @@ def use(
 
 def main() -> None:
     try:
-        code = cli(
-            sys.argv[1:] or ["--help"], COMMAND, standalone_mode=False
-        )  # so that wrong use is raised and not drawn
+        arguments = sys.argv[1:] or ["--help"]
+        code = cli(arguments, COMMAND, standalone_mode=False)  # so that wrong use is raised and not drawn
     except typer.TyperException as error:
         code = _say(error.format_message(), error.exit_code)
     except (settings.SettingsError, ScoringError) as error:

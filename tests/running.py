@@ -32,7 +32,7 @@ def run(
     """`python -m <arguments>`, to its end, behind the command `within`, if any."""
     command = [*within, sys.executable, "-m", *map(str, arguments)]
     return subprocess.run(
-        command, cwd=cwd, env=_environment(environment), capture_output=True, text=True, check=False, timeout=300
+        command, cwd=cwd, env=own_environment(environment), capture_output=True, text=True, check=False, timeout=300
     )
 
 
@@ -42,7 +42,7 @@ def start(
     """The same, left running, its output in a file."""
     command = [*within, sys.executable, "-m", *map(str, arguments)]
     with output.open("wb") as file:
-        return subprocess.Popen(command, cwd=ROOT, env=_environment(environment), stdout=file, stderr=file)
+        return subprocess.Popen(command, cwd=ROOT, env=own_environment(environment), stdout=file, stderr=file)
 
 
 @dataclass
@@ -134,6 +134,6 @@ def _address(process: subprocess.Popen[bytes], output: Path) -> str:
     raise AssertionError(f"the service did not start: {output.read_text()}")
 
 
-def _environment(changes: dict[str, str]) -> dict[str, str]:
+def own_environment(changes: dict[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name == CACHE or not name.startswith("BODYREGION_")}
     return kept | {"COLUMNS": "120", "BODYREGION_DRAIN_SECONDS": "0", "BODYREGION_WORKERS": "1"} | changes

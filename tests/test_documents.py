@@ -15,8 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.model.bundle import read
-from tests.running import COMMITTED, ROOT, Server, run
+from tests.running import ROOT, Server, run
 
 PLACES = ("*.md", "training/*.md", "tests/*/*.md", "deploy/**/*.md")
 DOCUMENTS = {
@@ -142,15 +141,6 @@ def test_the_answer_in_the_readme_is_the_one_that_is_given(asking: httpx2.Client
     }
     assert given["probabilities"] == pytest.approx(told["probabilities"], abs=1e-3)
     assert given["ood_score"] == pytest.approx(told["ood_score"], abs=1e-3)
-
-
-def test_each_example_is_what_its_name_says(asking: httpx2.Client) -> None:
-    files = sorted((ROOT / "examples").glob("*.png"))
-    answers = {file.stem: asking.post("/predict", content=file.read_bytes()).json() for file in files}
-    assert {name: answer["label"] for name, answer in answers.items()} == {
-        **{name: name for name in read(COMMITTED).manifest.classes},
-        "stranger": None,
-    }
 
 
 def test_the_readme_prints_what_openapi_python_client_has_to_be_told(asking: httpx2.Client) -> None:

@@ -101,7 +101,7 @@ def _carried(bundle: Bundle) -> bytes:
     if COMPILED not in bundle.manifest.files:
         raise BundleError(
             f"The bundle {bundle.title} carries no compiled model, and Keras is not installed here; "
-            "where it is, python -m app compile puts one into the cache."
+            "where it is, `bodyregion compile` puts one into the cache."
         )
     return bundle.path(COMPILED).read_bytes()
 

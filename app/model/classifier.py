@@ -122,7 +122,7 @@ def _shapes(details: dict[str, Any]) -> dict[str, tuple[int, ...]]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Libraries greet on standard error whatever they are told; not meanwhile."""
+    """Keep libraries from standard error, where some write whatever they are told."""
     kept = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)

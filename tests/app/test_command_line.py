@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,7 +52,6 @@ def test_help_tells_every_command_in_a_sentence_and_every_exit_code() -> None:
         (["serve", "--workers", "0"], ["--workers: must be a whole number of at least 1."]),
         (["classify", ".", "--out", "t.csv", "--workers", "0"], ["'--workers'", "1"]),
         (["classify", ".", "--out", "t.xls"], ["t.xls is no .csv, .jsonl or .parquet file."]),
-        (["bundles", "--root", "nowhere"], ["'--root'", "'nowhere' does not exist."]),
     ],
 )
 def test_wrong_use_is_one_sentence_and_code_2(arguments: list[str], words: list[str]) -> None:
@@ -67,6 +67,73 @@ def test_a_missing_bundle_is_one_sentence_and_code_3(name: str, tmp_path: Path) 
     assert done.returncode == 3
     assert done.stderr.startswith("error: There is no bundle ")
     assert done.stderr.count("\n") == 1
+
+
+NAME = "name one with --bundle or BODYREGION_BUNDLE."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serve", "--port", "0"], f"at model_artifacts/current; {NAME}"),
+        (["classify", ".", "--out", "t.csv"], f"at model_artifacts/current; {NAME}"),
+        (["classify", ".", "--out", "t.csv", "--bundle", "one"], f"at one; {NAME}"),
+        (["check"], "at model_artifacts/current; name the folder of one."),
+        (["compile"], "at model_artifacts/current; name the folder of one."),
+        (["bundles"], "under model_artifacts; name the folder that holds them with --root."),
+        (["use", "0000"], "under model_artifacts; name the folder that holds them with --root."),
+        (["bundles", "--root", "nowhere"], "under nowhere; name the folder that holds them with --root."),
+    ],
+)
+def test_installed_where_there_are_no_bundles_the_error_says_how_to_name_one(
+    arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "app", tmp_path / "site" / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    done = run("app", *arguments, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
+    assert (done.returncode, done.stderr) == (3, f"error: There is no bundle {words}\n")
+
+
+def test_classify_takes_the_bundle_that_serve_would(tmp_path: Path) -> None:
+    done = run("app", "classify", ".", "--out", tmp_path / "t.csv", BODYREGION_BUNDLE="mine")
+    assert done.stderr == f"error: There is no bundle at mine; {NAME}\n"
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone whose environment is not made yet, but for a Python that knows all packages."""
+    root = tmp_path / "clone"
+    (root / ".venv" / "bin").mkdir(parents=True)
+    shutil.copy(ROOT / "bodyregion", root)
+    for name in ("app", "model_artifacts"):
+        (root / name).symlink_to(ROOT / name)
+    python = root / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    return root
+
+
+def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_script_works_from_any_folder_and_through_a_link(clone: Path, tmp_path: Path) -> None:
+    (clone / ".venv" / "serve").touch()
+    (tmp_path / "elsewhere" / "app").mkdir(parents=True)  # a package of somebody else's, in the way
+    (tmp_path / "elsewhere" / "app" / "__init__.py").write_text("raise SystemExit('not this one')\n")
+    (tmp_path / "elsewhere" / "link").symlink_to(clone / "bodyregion")
+    for command in ("../clone/bodyregion", "./link", f"PATH={clone}:$PATH bodyregion"):
+        done = typed(f"{command} bundles", tmp_path / "elsewhere")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "mednist-0d35cfaf2f4e" in done.stdout
+    assert "Usage: bodyregion use" in typed("./link use --help", tmp_path / "elsewhere").stdout
+    done = typed("./link check ../nothing", tmp_path / "elsewhere")
+    assert done.stderr == "error: There is no bundle at ../nothing; name the folder of one.\n"
+
+
+def test_the_script_says_what_to_do_before_the_environment_is_made(clone: Path, tmp_path: Path) -> None:
+    done = typed("clone/bodyregion bundles", tmp_path)
+    assert done.returncode == 2
+    assert re.fullmatch(rf"error: .*`make serve` .*`make .venv/serve`.* in {clone} once\.\n", done.stderr)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

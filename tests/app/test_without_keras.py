@@ -87,7 +87,7 @@ def test_without_keras_a_bundle_that_carries_nothing_leaves_the_one_that_does_se
         point(root / "current", bundle.seal(after.folder, after.manifest).folder)
         wait_until(lambda: any(line["event"] == "bundle refused" for line in server.logs()))
         [line] = [line for line in server.logs() if line["event"] == "bundle refused"]
-        assert "python -m app compile" in line["reason"]
+        assert "`bodyregion compile`" in line["reason"]
         assert before["label"] == "Hand"
         assert client.post("/predict", files={"file": hand}).json() == before
 
@@ -99,7 +99,7 @@ def test_without_keras_a_bundle_that_carries_nothing_is_refused_in_words(
     done = run("app", *command, bare, **no_keras)
     assert done.returncode == 3
     assert done.stderr.startswith(f"error: The bundle {bundle.read(bare).title} carries no compiled model")
-    assert "python -m app compile" in done.stderr
+    assert "`bodyregion compile`" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

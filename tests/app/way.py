@@ -47,7 +47,9 @@ async def trace() -> set[str]:
     logs.configure("info", "json")
     chosen = settings.load(port=0)
     server = Server(
-        create_app(chosen, checkpoint.compiled(bundle.read(chosen.bundle), chosen.cache)), chosen, lambda *_: None
+        create_app(chosen, checkpoint.compiled(bundle.read(chosen.bundle), chosen.cache)),
+        chosen,
+        lambda what, requests: None,
     )
     with bind("127.0.0.1", 0) as address:
         serving = asyncio.create_task(server.run_app(address))

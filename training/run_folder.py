@@ -4,6 +4,7 @@ import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -82,8 +83,9 @@ def _finished(path: Path) -> dict[str, str]:
     return found
 
 
+@cache
 def _code() -> str:
-    """A checksum of the sources."""
+    """A checksum of the sources as they were when it was first asked for: a training may outlast an edit."""
     key = sha256()
     for source in sorted(source for folder in SOURCES for source in folder.rglob("*.py")):
         key.update(source.read_bytes())

@@ -1,6 +1,5 @@
 """The command line: bodyregion serve | classify | check | compile | bundles | use."""
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -182,7 +181,9 @@ def use(
 
 def main() -> None:
     try:
-        code = cli(sys.argv[1:] or ["--help"], COMMAND, standalone_mode=False)  # so that wrong use is raised and not drawn
+        code = cli(
+            sys.argv[1:] or ["--help"], COMMAND, standalone_mode=False
+        )  # so that wrong use is raised and not drawn
     except typer.TyperException as error:
         code = _say(error.format_message(), error.exit_code)
     except (settings.SettingsError, ScoringError) as error:

@@ -1,5 +1,6 @@
 """What the documents say can be done can be done: every command in them is run, here or where this file says."""
 
+import json
 import os
 import re
 import shlex
@@ -11,11 +12,11 @@ from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
+import httpx2
 import pytest
-from PIL import Image
 
-from tests.running import ROOT, Server, run
-from training import phantoms
+from app.model.bundle import read
+from tests.running import COMMITTED, ROOT, Server, run
 
 PLACES = ("*.md", "training/*.md", "tests/*/*.md", "deploy/**/*.md")
 DOCUMENTS = {
@@ -27,12 +28,12 @@ DOCUMENTS = {
 ADDRESS = "http://127.0.0.1:8000"
 
 HERE = {  # run in a folder with some pictures and the committed bundles, with what is then to be read
-    f"curl -F file=@hand.jpeg {ADDRESS}/predict": '"label":"Hand"',
-    f"curl --data-binary @hand.jpeg -H 'Content-Type: image/jpeg' {ADDRESS}/predict": '"label":"Hand"',
-    "python -m app classify archive/ 'more/*.zip' --out table.csv --report page.html": r"files +2\b",
-    "python -m app bundles": "mednist-0d35cfaf2f4e",
-    "python -m app check": "(?s)Not a medical device.* is sound",
-    "python -m app use 0d35cfaf2f4e": "mednist-0d35cfaf2f4e is now current.",
+    f"curl -F file=@examples/Hand.png {ADDRESS}/predict": '"label":"Hand"',
+    f"curl --data-binary @examples/Hand.png -H 'Content-Type: image/png' {ADDRESS}/predict": '"label":"Hand"',
+    "./bodyregion classify archive/ 'more/*.zip' --out table.csv --report page.html": r"files +2\b",
+    "./bodyregion bundles": "mednist-0d35cfaf2f4e",
+    "./bodyregion check": "(?s)Not a medical device.* is sound",
+    "./bodyregion use a78da7e576ab": "mednist-a78da7e576ab is now current.",
     "make help": "make serve ",
 }
 SERVE = "tests/app/test_operations.py: test_make_serve_prints_its_address_when_ready"
@@ -97,28 +98,29 @@ def test_whoever_is_said_to_run_a_command_is_there(where: str) -> None:
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a reader of the documents has around."""
+    """A clone after `make serve`, and pictures around."""
     root = tmp_path_factory.mktemp("sandbox")
-    shutil.copytree(ROOT / "model_artifacts", root / "model_artifacts", symlinks=True)
-    shutil.copy(ROOT / "Makefile", root)
-    phantoms.write_data_set(root / "drawn", ["Hand"], count=1, seed=3)
-    [drawn] = (root / "drawn" / "Hand").iterdir()
-    Image.open(drawn).save(root / "hand.jpeg", quality=95)
+    for folder in ("model_artifacts", "examples"):
+        shutil.copytree(ROOT / folder, root / folder, symlinks=True)
+    for file in ("Makefile", "bodyregion"):
+        shutil.copy(ROOT / file, root)
+    (root / "app").symlink_to(ROOT / "app")
+    (root / ".venv").symlink_to(sys.prefix)
     for folder in ("archive", "more"):
         (root / folder).mkdir()
-    shutil.copy(drawn, root / "archive")
+    shutil.copy(root / "examples" / "Hand.png", root / "archive")
     with zipfile.ZipFile(root / "more" / "older.zip", "w") as packed:
-        packed.write(drawn, "1/hand.png")
+        packed.write(root / "examples" / "HeadCT.png", "1/head.png")
     return root
 
 
 @pytest.mark.parametrize("command", HERE)
-def test_a_command_does_what_is_said(command: str, sandbox: Path, server: Server) -> None:
+def test_a_command_does_what_is_said(command: str, sandbox: Path, committed: Server) -> None:
     if command.startswith("curl") and not shutil.which("curl"):
         pytest.skip("there is no curl here")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", command.replace(ADDRESS, server.address)],
+        ["bash", "-c", command.replace(ADDRESS, committed.address)],
         cwd=sandbox,
         env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
         capture_output=True,
@@ -128,6 +130,32 @@ def test_a_command_does_what_is_said(command: str, sandbox: Path, server: Server
     )
     assert done.returncode == 0, done.stderr
     assert re.search(HERE[command], done.stdout)
+
+
+def test_the_answer_in_the_readme_is_the_one_that_is_given(asking: httpx2.Client) -> None:
+    [printed] = re.findall(r"^```json\n(.*?)^```", DOCUMENTS["README.md"], re.MULTILINE | re.DOTALL)
+    told = json.loads(printed)
+    given = asking.post("/predict", content=(ROOT / "examples" / "Hand.png").read_bytes()).json()
+    assert given.keys() == told.keys()
+    assert {name: given[name] for name in ("label", "accepted", "model")} == {
+        name: told[name] for name in ("label", "accepted", "model")
+    }
+    assert given["probabilities"] == pytest.approx(told["probabilities"], abs=1e-3)
+    assert given["ood_score"] == pytest.approx(told["ood_score"], abs=1e-3)
+
+
+def test_each_example_is_what_its_name_says(asking: httpx2.Client) -> None:
+    files = sorted((ROOT / "examples").glob("*.png"))
+    answers = {file.stem: asking.post("/predict", content=file.read_bytes()).json() for file in files}
+    assert {name: answer["label"] for name, answer in answers.items()} == {
+        **{name: name for name in read(COMMITTED).manifest.classes},
+        "stranger": None,
+    }
+
+
+def test_the_readme_prints_what_openapi_python_client_has_to_be_told(asking: httpx2.Client) -> None:
+    [told] = re.findall(r"^```yaml\n(.*?)^```", DOCUMENTS["README.md"], re.MULTILINE | re.DOTALL)
+    assert told in asking.get("/openapi.json").json()["info"]["description"]
 
 
 @pytest.mark.parametrize("command", sorted(command for command in COMMANDS if command.startswith("make ")))

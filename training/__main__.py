@@ -12,6 +12,7 @@ from rich.console import Console
 
 from app.imaging import View
 from app.model import bundle
+from app.model.classifier import quiet
 from app.model.manifest import NAME_PATTERN
 from training import DataError, Interrupted, companions, dicom_terms, options, recipes, source, split
 from training.collect import assign, gather, opened
@@ -62,7 +63,8 @@ def train(
     beside = None if preset == "article" else companions.choose(given, classes, cache, console.print)
     parts = assign(root, extra, view, split_by, seed, cache, console.print)
     judged = parts if view.size >= split.SIDE else replace(parts, pictures=gather(data, extra, cache, view))
-    from training import fit, publish, report, run_folder, summary  # here: Keras takes seconds to import
+    with quiet():
+        from training import fit, publish, report, run_folder, summary  # here: Keras takes seconds to import
 
     say = partial(console.print, soft_wrap=True)
     recipe = recipes.load(preset, epochs, steps)
@@ -108,7 +110,8 @@ def evaluate(
     cache: options.Cache = options.CACHE,
 ) -> None:
     """Measure a bundle on its test split and elsewhere, beside one of preset article: some minutes. Changes no bundle."""
-    from training import compare, tables
+    with quiet():
+        from training import compare, tables
 
     pictures = partial(gather, data, extra, cache)
     choose = partial(companions.choose, given, cache=cache, say=console.print)
@@ -129,7 +132,8 @@ def robustness(
     cache: options.Cache = options.CACHE,
 ) -> None:
     """Measure a bundle on its test split changed in 17 ways, by class, beside one of preset article: some minutes."""
-    from training import compare, tables
+    with quiet():
+        from training import compare, tables
 
     pictures = partial(gather, data, extra, cache)
     judged = compare.beside_article(

@@ -3,7 +3,7 @@
 import re
 
 from app.api.errors import REFUSALS
-from app.api.request import RequestContext, Upload
+from app.api.request import RequestContext
 from app.imaging import DamagedPicture, UnknownType
 
 LOOKED_AT_BYTES = 1024
@@ -30,18 +30,18 @@ def hinted(error: Exception, context: RequestContext, index: int = 0) -> Excepti
 def _hint(error: Exception, context: RequestContext, index: int) -> str | None:
     """None of the upload's own text is in it."""
     said, sent_as = str(error), context.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if said == NO_FORMAT and (found := _seen(context.uploads[index], sent_as)):
+    if said == NO_FORMAT and (found := _seen(*context.uploads[index], sent_as)):
         return found
     mangled = said == NO_FORMAT or isinstance(error, DamagedPicture)
     return WITHOUT_LINE_ENDS.format(said.removesuffix(".")) if mangled and sent_as == URL_ENCODED else None
 
 
-def _seen(upload: Upload, sent_as: str) -> str | None:
+def _seen(data: bytes, text_field: str, sent_as: str) -> str | None:
     """What content of no format that is read can be told to be."""
-    start = upload.data[:LOOKED_AT_BYTES]
+    start = data[:LOOKED_AT_BYTES]
     is_text = start.decode(errors="surrogateescape").strip().isprintable()
-    if is_text and upload.text_field:
-        return TEXT_FIELD.format(upload.text_field)
+    if is_text and text_field:
+        return TEXT_FIELD.format(text_field)
     if JSON.match(start):
         return IN_JSON
     if is_text and sent_as != FORM:

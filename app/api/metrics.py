@@ -110,7 +110,10 @@ class RequestLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        if (path := scope["path"]).endswith("/") and path[:-1] not in security.SLASHED:
+        path = scope["path"]
+        if path.endswith("/") and not (
+            security.is_page(path) or security.is_page(path[:-1])
+        ):  # whose links are relative
             scope["path"] = path[:-1]  # for all that follows, so that keys, limits and figures are the route's
         context, status = RequestContext(scope, receive, self.limits, self.capacity), 0
         CURRENT.set(context)

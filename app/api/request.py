@@ -1,13 +1,12 @@
 """One request, from its head to its answer: what it may take of the service, and what it took."""
 
 import asyncio
-from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import astuple, dataclass
 from math import isfinite
 from random import getrandbits
 from time import monotonic
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -45,11 +44,7 @@ class Timing:
         return b"decode;dur=%.2f, queue;dur=%.2f, infer;dur=%.2f" % stages
 
 
-class Upload(NamedTuple):
-    """A file as it came."""
-
-    data: bytes
-    text_field: str = ""  # of a form, where it came without a file's name, as text does
+Upload = tuple[bytes, str]  # a file; and a form's field, where it came in one without a file's name, as text does
 
 
 class RequestContext(Request):
@@ -67,7 +62,7 @@ class RequestContext(Request):
         self.model_version: str | None = None  # of the bundle that judges it
         self.turned_away: str | None = None  # the route, where it never came to it
         self.refusal: Refusal | None = None
-        self.uploads: Sequence[Upload] = ()  # held until there is an answer, for a hint
+        self.uploads: list[Upload] = []  # held until there is an answer, for a hint
         self.limits, self._capacity = limits, capacity
         self._bytes = self._places = 0  # held
         self._watcher: asyncio.Task[None] | None = None
@@ -82,7 +77,7 @@ class RequestContext(Request):
         return self
 
     async def __aexit__(self, *raised: Any) -> None:
-        self.uploads = ()
+        self.uploads = []
         self._capacity.bytes -= self._bytes
         self._capacity.requests -= self._places
         if self._watcher is not None:
@@ -100,8 +95,7 @@ class RequestContext(Request):
 
     async def receive_body(self, max_bytes: int, overhead: int = 0) -> bytes:
         """The whole body, and a place with it: refused unread when it declares too much, cut off when it sends too much
-        or too slowly. A form may have `overhead` bytes beside its picture. Raises TooLarge, Busy, Encoded or Malformed.
-        """
+        or too slowly; a form has `overhead` bytes beside its picture. Raises TooLarge, Busy, Encoded or Malformed."""
         if "content-encoding" in self.headers and self._is_encoded():
             raise errors.Encoded("The body is encoded; send the picture's own bytes.")
         declared = self.headers.get("content-length", "0")
@@ -153,12 +147,8 @@ class RequestContext(Request):
         return Response(content.model_dump_json(), found.status, headers, "application/json" if v2 else MEDIA_TYPE)
 
     def problem(self, refusal: Refusal) -> Problem:
-        return Problem.of(refusal, self.route or self._asked(), self.id)
-
-    def _asked(self) -> str:
-        """The path as the request has it, percent-encoded; for an answer to it, never for the log."""
-        asked: bytes = self.scope["raw_path"]
-        return asked.decode("latin-1")[:MAX_INSTANCE_LENGTH]
+        asked = self.scope["raw_path"].decode("latin-1")  # repeated to whoever sent it, and nowhere else
+        return Problem.of(refusal, self.route or asked[:MAX_INSTANCE_LENGTH], self.id)
 
     def _check(self, size: int, more: int, max_bytes: int, overhead: int) -> None:
         if size > max_bytes + overhead:

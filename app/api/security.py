@@ -18,7 +18,6 @@ from app.api.request import CURRENT, in_protocol_v2
 HEADER = "X-API-Key"
 SCHEMES = {"ApiKey": {"type": "apiKey", "in": "header", "name": HEADER}, "Bearer": {"type": "http", "scheme": "bearer"}}
 PAGE, DOCS, ASSETS = "/", "/docs", "/web/"  # for people, and what both pages are made of
-SLASHED = {"", PAGE, DOCS}  # are not asked for with a slash behind: the pages' links would lead nowhere
 OPEN_PATHS = {PAGE, "/health", "/livez", "/readyz", DOCS, "/openapi.json"}  # the probes too, and what /docs reads
 OPEN_PREFIXES = (ASSETS, "/v2/health/")
 
@@ -45,7 +44,7 @@ PAGE_HEADERS = _headers(  # which may be kept, if asked about each time; picture
 @lru_cache  # it is asked for every answer
 def headers(path: str) -> Headers:
     """What an answer from `path` tells a browser, whatever else it says."""
-    return PAGE_HEADERS if path in (PAGE, DOCS) or path.startswith(ASSETS) else ANSWER_HEADERS
+    return PAGE_HEADERS if is_page(path) else ANSWER_HEADERS
 
 
 def install(app: FastAPI, keys: Sequence[SecretStr], origins: Sequence[str]) -> None:
@@ -85,6 +84,11 @@ class ApiKeys:
         keys = headers.get(HEADER.lower().encode(), b""), token.strip() if scheme.lower() == b"bearer" else b""
         given = [sha256(key).digest() for key in keys]
         return sum(starmap(hmac.compare_digest, product(given, self._digests))) > 0  # all, so time tells nothing
+
+
+def is_page(path: str) -> bool:
+    """Whether `path` is for people's browsers."""
+    return path in (PAGE, DOCS) or path.startswith(ASSETS)
 
 
 def is_open(path: str) -> bool:

@@ -25,12 +25,12 @@ async def one_file(context: RequestContext) -> bytes:
     """The picture of a form's field `file`, or the whole body. Raises what `receive_body` does, Malformed or Unusable."""
     boundary, most = _boundary(context.headers.get("content-type", "")), context.limits.max_upload_bytes
     if boundary is None:
-        context.uploads = [Upload(await context.receive_body(most))]
+        context.uploads = [(await context.receive_body(most), "")]
     else:
         context.uploads = _files(await context.receive_body(most, FORM_OVERHEAD), boundary, "file", 1)
     if len(context.uploads) != 1:
         raise Unusable("The form needs exactly one field called file.")
-    return context.uploads[0].data
+    return context.uploads[0][0]
 
 
 async def many_files(context: RequestContext) -> list[bytes]:
@@ -43,7 +43,7 @@ async def many_files(context: RequestContext) -> list[bytes]:
         raise Unusable("The form has no field called files.")
     if len(context.uploads) > most:
         raise TooLarge(f"The form has more than {most} files.")
-    return [upload.data for upload in context.uploads]
+    return [data for data, _ in context.uploads]
 
 
 @lru_cache(maxsize=1024)  # a client that keeps its connection keeps its boundary
@@ -66,7 +66,7 @@ def _files(body: bytes, boundary: bytes, field: str, max_files: int) -> list[Upl
     for part in parts:
         name, is_file = _disposition(part)
         if name == field.encode():
-            found.append(Upload(b"".join(data for kind, data in part if kind == DATA), "" if is_file else field))
+            found.append((b"".join(data for kind, data in part if kind == DATA), "" if is_file else field))
     return found
 
 

@@ -82,7 +82,9 @@ class Table:
     def _check(self, names: Sequence[str], model: Value) -> None:
         """Raises ScoringError where rows with these columns, by this model, have no place here."""
         if isinstance(model, str) and model != self.bundle.title:
-            raise ScoringError(f"{self.path} was made with {model}, not with {self.bundle.title}; choose another --out.")
+            raise ScoringError(
+                f"{self.path} was made with {model}, not with {self.bundle.title}; choose another --out."
+            )
         for own, other in zip_longest(self._columns, names):
             if own != other:
                 what = f"a column {other} that does not belong there" if own in names else f"no column {own}"

@@ -33,7 +33,9 @@ def configure(level: str, log_format: str) -> None:
     for_person = terminal.is_read(log_format, terminal.STDOUT, terminal.STDERR)
     shared: list[Processor] = [
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False) if for_person else structlog.processors.TimeStamper(fmt="iso"),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+        if for_person
+        else structlog.processors.TimeStamper(fmt="iso"),
         structlog.processors.format_exc_info,
     ]
     rendering = [_shorten, _console()] if for_person else [structlog.processors.JSONRenderer()]

@@ -182,4 +182,4 @@ def test_sigterm_turns_unready_finishes_what_runs_and_exits_0(artifacts: Path, t
 
 def test_make_serve_prints_its_address_when_ready() -> None:
     shown = subprocess.run(["make", "-n", "serve", "PORT=1234"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "python -m app serve --port 1234" in shown.stdout
+    assert "./bodyregion serve --port 1234" in shown.stdout

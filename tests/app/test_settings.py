@@ -27,6 +27,7 @@ CHANGED = {
     "API_KEYS": ("one, two", (SecretStr("one"), SecretStr("two"))),
     "CORS_ORIGINS": ("https://a.org,http://b.org:81", ("https://a.org", "http://b.org:81")),
     "LOG_LEVEL": ("WARNING", "warning"),
+    "LOG_FORMAT": ("JSON", "json"),
 }
 
 

@@ -44,9 +44,11 @@ async def trace() -> set[str]:
     """From the request's first byte to its answer's last, in all threads."""
     found = Trace()
     threading.setprofile(found)
-    logs.configure("info")
+    logs.configure("info", "json")
     chosen = settings.load(port=0)
-    server = Server(create_app(chosen, checkpoint.compiled(bundle.read(chosen.bundle), chosen.cache)), chosen)
+    server = Server(
+        create_app(chosen, checkpoint.compiled(bundle.read(chosen.bundle), chosen.cache)), chosen, lambda *_: None
+    )
     with bind("127.0.0.1", 0) as address:
         serving = asyncio.create_task(server.run_app(address))
         while not server.started:

@@ -51,7 +51,7 @@ def _pictured(patterns: Iterable[str], entries: Iterable[Entry]) -> dict[str, Fi
 
 def _section(number: int, section: Section, entries: Sequence[Entry], files: Mapping[str, File]) -> str:
     items = "".join(_item(entry, files) for entry in entries)
-    says = f"{section.says}{_cut(len(entries), section.total)}"
+    says = f"{escape(section.says)}{_cut(len(entries), section.total)}"
     return f'<h2 id="{number}">{section.heading}</h2>\n<p class="quiet">{says}</p>\n<ul>\n{items}</ul>\n'
 
 
@@ -65,7 +65,7 @@ def _item(entry: Entry, files: Mapping[str, File]) -> str:
 
 
 def _cut(shown: int, total: int) -> str:
-    return f" The first {shown:,} of {total:,}; the table has all." if shown < total else ""
+    return f' The first {shown:,} of {total:,}; <a href="#table">the table</a> has all.' if shown < total else ""
 
 
 def _image(file: File) -> str:

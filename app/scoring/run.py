@@ -94,7 +94,9 @@ def show(summary: Summary) -> None:
         more = len(summary.reasons) - len(reasons)
         rest = [("", f"and {more:,} other reasons")] if more else []
         console.print("\nCould not be read:", _grid(reasons + rest, "right", "left"), sep="\n")
-    console.print("", *summary.remarks(), sep="\n")
+    if remarks := "\n".join(summary.remarks()):
+        console.print(f"\n{remarks}")
+    console.print()
 
 
 def _grid(rows: Iterable[tuple[str, str]], *justify: JustifyMethod) -> Grid:

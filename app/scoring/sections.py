@@ -91,7 +91,7 @@ def sections(summary: Summary) -> tuple[Section, ...]:
             "Could not be read",
             "By reason.",
             summary.reasons.most_common(),
-            lambda row: row["error"] if row["kind"] == Kind.UNREADABLE else None,
+            lambda row: str(row["error"]) if row["kind"] == Kind.UNREADABLE else None,
             lambda reason, size: f"{size:,}: {reason}",
             pictured=False,
         ),

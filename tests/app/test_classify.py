@@ -56,10 +56,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tables(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with each kind of table of the archive, and with a page."""
+    """A folder with each kind of table of the archive."""
     folder = tmp_path_factory.mktemp("tables")
-    classify(archive, folder / "table.csv", COMMITTED, "--report", folder / "page.html")
-    for name in ("table.jsonl", "table.parquet"):
+    for name in ("table.csv", "table.jsonl", "table.parquet"):
         classify(archive, folder / name, COMMITTED)
     return folder
 
@@ -126,14 +125,6 @@ def test_the_help_describes_each_column_on_a_terminal_of_80(archive: Path) -> No
     assert max(map(len, told.splitlines())) <= 80
     for column in COLUMNS:
         assert re.search(rf"^│ {re.escape(column.name)}  +{re.escape(column.meaning[:20])}", told, re.MULTILINE), column
-
-
-def test_the_page_shows_what_a_person_should_check(archive: Path, tables: Path) -> None:
-    page = (tables / "page.html").read_text()
-    refused, wrong = "noise.png", "ward/knee?.dcm"
-    assert page.count("<img") == page.count("data:image/png;base64,") == 2
-    assert all(f"{archive}/{name}" in page for name in (refused, wrong))
-    assert "http" not in page.replace("http-equiv", "")
 
 
 @pytest.mark.parametrize("name", ["table.csv", "table.parquet"])

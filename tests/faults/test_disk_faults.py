@@ -93,7 +93,7 @@ def test_a_disk_that_fills_up_while_scoring_keeps_the_rows(
         disk.mount(f"mount -o remount,size=1m '{out.parent}'")
         done = run(*command, within=disk.within)
         assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines()[-1].split() == ["files", "300"]
+        assert done.stdout.splitlines()[-1] == f"{out}, 300 rows"
         assert [path.name for path in disk.seen(out.parent).iterdir()] == [name]
         assert name != kept or disk.seen(out).read_bytes().startswith(whole)
 

@@ -15,7 +15,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from app.model.bundle import Bundle
+from app.model.batching import Batcher
 from app.serving import terminal
 from app.serving.http1 import Protocol
 from app.settings import Settings, SettingsError
@@ -30,7 +30,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI, settings: Settings, tell: Tell) -> None:
         self._app, self._tell = app, tell
-        self._bundle: Bundle | None = None
+        self._batcher: Batcher | None = None  # of the bundle that was told last
         self._notice_seconds = settings.drain_seconds / 2
         self._leave_at: float | None = None
         self.interrupted = False
@@ -66,8 +66,8 @@ class Server(uvicorn.Server):
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         log.info("ready", pid=os.getpid(), address=address)
-        self._bundle = self._app.state.service.bundle
-        self._tell(f"serving {self._bundle.title} on {address} (docs at /docs); Ctrl-C stops", 0)
+        self._batcher = self._app.state.service.batcher
+        self._tell(f"serving {self._batcher.bundle.title} on {address} (docs at /docs); Ctrl-C stops", 0)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self._app.state.service.draining:
@@ -87,9 +87,9 @@ class Server(uvicorn.Server):
             self.should_exit = True
         if self._leave_at is not None and monotonic() >= self._leave_at:
             self.should_exit = True
-        if self._bundle is not (bundle := self._app.state.service.bundle):
-            self._bundle = bundle
-            self._tell(f"changed to bundle {bundle.title}", 0)
+        if self._batcher is not (batcher := self._app.state.service.batcher):
+            self._batcher = batcher
+            self._tell(f"changed to bundle {batcher.bundle.title}", 0)
         return await super().on_tick(counter)
 
 

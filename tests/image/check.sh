@@ -163,7 +163,7 @@ stop
 
 code=0
 inside timeout 60 env BODYREGION_BUNDLE=/mnt/old "${command[@]}" >"$scratch/log" 2>&1 || code=$?
-((code == 3)) && grep -q "^error: .*python -m app compile" "$scratch/log" ||
+((code == 3)) && grep -q "^error: .*bodyregion compile" "$scratch/log" ||
     fail "a bundle without a compiled model ends with exit code $code: $(<"$scratch/log")"
 
 say "ok: the image has $(du --summarize --block-size=MB "$root" | cut -f1), checked in $SECONDS s"

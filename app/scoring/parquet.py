@@ -39,6 +39,13 @@ def _for_pandas(columns: Mapping[str, type]) -> str:
     return json.dumps({"index_columns": [], "column_indexes": [], "columns": described})
 
 
+def count(path: Path) -> int:
+    """How many rows there are."""
+    from pyarrow.parquet import ParquetFile
+
+    return int(ParquetFile(path).metadata.num_rows)
+
+
 def read(path: Path) -> Iterator[Row]:
     """Rows in order. Raises ValueError where it is no Parquet."""
     from pyarrow.parquet import ParquetFile

@@ -40,7 +40,8 @@ def classify(patterns: list[str], table: Table, score: Score, report: Path | Non
                 summary.add(rows)
                 on_progress(len(rows))
     except (KeyboardInterrupt, SystemExit):
-        _say(f"stopped: {_counted(summary.files, 'row')} are kept in {table.path}; the same command goes on")
+        # Not by the summary: a signal may come between a row's way to the disk and into that.
+        _say(f"stopped: {_counted(table.count(), 'row')} are kept in {table.path}; the same command goes on")
         raise
     return summary
 

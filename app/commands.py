@@ -90,11 +90,11 @@ def classify(
     paths: Annotated[list[str], typer.Argument(help="Folders, files, zip and tar archives, or globs in quotes.")],
     out: Annotated[Path, typer.Option(help="Table to write: .csv, .jsonl or .parquet; one that exists is continued.")],
     cache: Cache,
-    report: Annotated[Path | None, typer.Option(help="A page with what a person should check, .html.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Page to write for a person who checks the table: .html.")] = None,
     folder: Annotated[
-        Path, typer.Option("--bundle", envvar="BODYREGION_BUNDLE", help="Bundle to judge with.")
+        Path, typer.Option("--bundle", envvar="BODYREGION_BUNDLE", help="Folder of the bundle to use.")
     ] = CURRENT,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores by default.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
     address: Annotated[
         str | None,
         typer.Option("--cluster", help="Run on Ray: host:port, auto for the cluster here, local to start one."),

@@ -93,6 +93,7 @@ def _pool(bundle: Bundle, processes: int) -> Iterator[ProcessPoolExecutor]:
             except BaseException:
                 for process in active_children():  # what they have in hand may take long
                     process.kill()
+                pool._result_queue._writer.close()  # type: ignore[attr-defined]  # else the rest of half a row is waited for
                 pool.shutdown(wait=False)  # leaving would wait for a thread, which a signal may have kept from starting
                 raise
 

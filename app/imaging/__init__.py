@@ -2,10 +2,10 @@
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -16,12 +16,14 @@ from app.imaging.picture import (  # as: for whoever imports it from here
     DamagedPicture as DamagedPicture,
     Header as Header,
     ImageFile as ImageFile,
+    Instance as Instance,
     Kind as Kind,
     NotAPicture,
     Outline,
     Picture as Picture,
     PictureError as PictureError,
     Pixels as Pixels,
+    Place as Place,
     SizeLimits as SizeLimits,
     TooManyPixels as TooManyPixels,
     TooMuchWork as TooMuchWork,
@@ -73,6 +75,7 @@ FORMATS = {  # the first that fits: a file that is DICOM and something else as w
     "WEBP": Format(rb"RIFF.{4}WEBP", webp.open),
     "NONE": Format(rb"", _none),
 }
+BEGINNING_BYTES = 132  # in which each shows itself
 BEGINNINGS = re.compile(b"|".join(b"(?P<%s>%s)" % (name.encode(), FORMATS[name].begins) for name in FORMATS), re.DOTALL)
 
 
@@ -102,6 +105,17 @@ def open(data: bytes, limits: SizeLimits = DEFAULT_LIMITS) -> ImageFile:
     return glance(data).open(limits)
 
 
+def peek(file: BinaryIO, limits: SizeLimits = DEFAULT_LIMITS) -> tuple[Header, Instance] | None:
+    """What the header of a DICOM picture says, of whose pixels nothing is read; None for any other file."""
+    start = file.read(BEGINNING_BYTES)
+    file.seek(0)
+    if BEGINNINGS.match(start).lastgroup != "DICOM":  # type: ignore[union-attr]
+        return None
+    from app.imaging import dicom
+
+    return dicom.peek(file, limits)
+
+
 def decode(
     data: bytes, at_least: int | None = None, limits: SizeLimits = DEFAULT_LIMITS, ct_window: Window | None = None
 ) -> Picture:
@@ -115,9 +129,9 @@ def read_input(file: ImageFile, view: View) -> ModelInput:
     return to_input(picture, view.size), picture.header
 
 
-def read_frames(file: ImageFile, view: View) -> Iterator[ModelInput]:
-    """Model inputs of all frames, one at a time. Raises PictureError."""
-    for picture in file.frames(view.ct_window):
+def read_frames(file: ImageFile, view: View, which: Sequence[int] | None = None) -> Iterator[ModelInput]:
+    """Model inputs of all frames, or of those, one at a time. Raises PictureError."""
+    for picture in file.frames(view.ct_window, which):
         yield to_input(picture, view.size), picture.header
 
 

@@ -1,7 +1,7 @@
 """The vocabulary of the ring: pixels, a picture, and the ways a file can fail to be one."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -97,6 +97,26 @@ class Header:
     window: Window | None = None  # that the values are shown to people through, if it is a window
 
 
+class Place(NamedTuple):
+    """Where a slice lies in the patient, as DICOM states it."""
+
+    normal: tuple[float, float, float]  # of its plane, of length 1
+    along: float  # its distance from the origin along that, mm
+
+
+class Instance(NamedTuple):
+    """Which of an examination's objects a DICOM is, and where its slices lie.
+
+    Its UIDs lead to a person: they are for tables of whoever has the files, and for nothing that is sent anywhere.
+    """
+
+    study: str  # StudyInstanceUID; this and the next are empty where there is none
+    series: str  # SeriesInstanceUID
+    uid: str  # SOPInstanceUID
+    number: int | None  # InstanceNumber
+    places: tuple[Place | None, ...]  # of each frame of an enhanced object; of any other, its one
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A grey picture and what was learned about its file while reading it."""
@@ -129,9 +149,13 @@ class ImageFile(ABC):
         through `ct_window` if there is one, air black whatever the file says; its header tells the file's own.
         """
 
-    def frames(self, ct_window: Window | None = None) -> Iterator[Picture]:
-        """Pictures of all frames, one at a time. Raises PictureError."""
+    def frames(self, ct_window: Window | None = None, which: Sequence[int] | None = None) -> Iterator[Picture]:
+        """Pictures of all frames, or of those, one at a time. Raises PictureError."""
         yield self.read()
+
+    def instance(self) -> Instance | None:
+        """What a DICOM says that it is; None for any other file."""
+        return None
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +20,11 @@ from app.imaging.dicom import codecs, repair
 from app.imaging.dicom.codestream import DEFLATED_FRAMES
 from app.imaging.dicom.display import Values, is_in_hounsfield_units, measured, render
 from app.imaging.dicom.frames import PixelElement, read_element, stored_values
-from app.imaging.dicom.header import describe, of_frame, read_header
+from app.imaging.dicom.header import describe, identify, of_frame, read_header
 from app.imaging.picture import (
     Header,
     ImageFile,
+    Instance,
     NoPixels,
     Picture,
     PictureError,
@@ -57,13 +59,17 @@ class DicomFile(ImageFile):
 
     def read(self, at_least: int | None = None, ct_window: Window | None = None) -> Picture:
         """The middle frame, always whole."""
-        return next(self.frames(ct_window, self.header.frames // 2))
+        return next(self.frames(ct_window, [self.header.frames // 2]))
 
-    def frames(self, ct_window: Window | None = None, first: int = 0) -> Iterator[Picture]:
+    def frames(self, ct_window: Window | None = None, which: Sequence[int] | None = None) -> Iterator[Picture]:
         with as_damage(*DAMAGED):
             pixels = read_element(self.file, self.dataset, self.header.frames)
-            for index in range(first, self.header.frames):
+            for index in range(self.header.frames) if which is None else which:
                 yield self._frame(pixels, index, ct_window)
+
+    def instance(self) -> Instance:
+        with as_damage(*DAMAGED):
+            return identify(self.dataset)
 
     def hounsfield(self) -> npt.NDArray[np.float32] | None:
         """Hounsfield units of the middle frame, (rows, columns), for whoever chooses a window; None where the header
@@ -91,7 +97,8 @@ class DicomFile(ImageFile):
 @as_damage(*DAMAGED)
 def open(data: bytes, limits: SizeLimits) -> ImageFile:
     """Read the header of `data`. Raises PictureError and nothing else."""
-    file, dataset = read_header(data, limits.pixels)
+    found, dataset = read_header(BytesIO(data), limits.pixels)
+    file = cast(BytesIO, found)
     kind = UID(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
     if "Rows" not in dataset or file.tell() == file.getbuffer().nbytes or kind in KINDS_WITHOUT_PICTURE:
         raise _without_pixels(kind)
@@ -104,6 +111,14 @@ def open(data: bytes, limits: SizeLimits) -> ImageFile:
     _check_syntax(dataset.file_meta.TransferSyntaxUID)
     repair.header(dataset)
     return DicomFile(size, dataset, file, header)
+
+
+def peek(file: BinaryIO, limits: SizeLimits) -> tuple[Header, Instance] | None:
+    """What the header says of a picture, whatever its pixels; None where it says of none, or cannot be read."""
+    with suppress(Exception):
+        dataset = read_header(file, limits.pixels)[1]
+        return describe(dataset), identify(dataset)
+    return None
 
 
 def _without_pixels(kind: UID) -> PictureError:

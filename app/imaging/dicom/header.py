@@ -1,8 +1,10 @@
 """The header of a DICOM: the few elements that are looked at, before any pixel."""
 
+import math
 import zlib
 from collections.abc import Iterable
 from io import BytesIO
+from typing import BinaryIO
 
 import pydicom
 from pydicom import uid
@@ -10,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.tag import Tag
 
-from app.imaging.picture import Header, TooMuchWork
+from app.imaging.picture import Header, Instance, Place, TooMuchWork
 
 # All that is ever looked at. The rest of a header, names among it, is passed over unread.
 TAGS = (
@@ -23,8 +25,13 @@ TAGS = (
     *(f"Segmented{color}PaletteColorLookupTableData" for color in ("Red", "Green", "Blue")),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
+    *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
+    *("InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient"),
 )
-FRAME_GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence", "FrameAnatomySequence")
+FRAME_GROUPS = (
+    *("PixelValueTransformationSequence", "FrameVOILUTSequence", "FrameAnatomySequence"),
+    *("PlanePositionSequence", "PlaneOrientationSequence"),
+)
 MAX_INFLATED_PER_PIXEL = 8  # bytes for each pixel allowed that a deflated file may unpack to
 META_GROUP = 2  # the group of elements about the file itself
 IMPLIED_SYNTAXES = {  # of a file that does not name its own, by what it looks like: implicit, little-endian
@@ -34,9 +41,8 @@ IMPLIED_SYNTAXES = {  # of a file that does not name its own, by what it looks l
 }
 
 
-def read_header(data: bytes, max_pixels: int) -> tuple[BytesIO, Dataset]:
+def read_header(file: BinaryIO, max_pixels: int) -> tuple[BinaryIO, Dataset]:
     """The header, and the file where its pixels begin."""
-    file = BytesIO(data)
     read_preamble(file, force=True)
     meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != META_GROUP)
     if meta.get("TransferSyntaxUID") == uid.DeflatedExplicitVRLittleEndian:  # pydicom would unpack it without a limit
@@ -79,6 +85,38 @@ def describe(dataset: Dataset) -> Header:
         frames=int(dataset.get("NumberOfFrames") or 1),
         said=tuple(said),
     )
+
+
+def identify(dataset: Dataset) -> Instance:
+    frames = len(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+    number = _numbers(dataset, "InstanceNumber", 1)
+    study, series, uid = (str(dataset.get(f"{level}InstanceUID") or "").strip() for level in ("Study", "Series", "SOP"))
+    places = tuple(_place(of_frame(dataset, index)) for index in range(frames)) or (_place(dataset),)
+    return Instance(study, series, uid, int(number[0]) if number else None, places)
+
+
+def _place(dataset: Dataset) -> Place | None:
+    """By PS3.3 C.7.6.2.1.1: the normal is the product of the directions of a row and of a column."""
+    position = _numbers(dataset, "ImagePositionPatient", 3)
+    axes = _numbers(dataset, "ImageOrientationPatient", 6)
+    if not position or not axes:
+        return None
+    (a, b, c), (d, e, f) = axes[:3], axes[3:]
+    product = b * f - c * e, c * d - a * f, a * e - b * d
+    if not (length := math.hypot(*product)):
+        return None
+    x, y, z = (each / length for each in product)
+    return Place((x, y, z), x * position[0] + y * position[1] + z * position[2])
+
+
+def _numbers(dataset: Dataset, name: str, count: int) -> list[float] | None:
+    """So many numbers; None where there are others, or what is none."""
+    try:
+        value = dataset.get(name)
+        found = [float(each) for each in ([value] if count == 1 else value)]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if len(found) == count and all(map(math.isfinite, found)) else None
 
 
 def _text(dataset: Dataset, name: str) -> str:

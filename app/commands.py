@@ -3,7 +3,7 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import structlog
 import typer
@@ -94,6 +94,21 @@ def classify(
     folder: Annotated[
         Path, typer.Option("--bundle", envvar="BODYREGION_BUNDLE", help="Folder of the bundle to use.")
     ] = CURRENT,
+    series: Annotated[
+        Path | None,
+        typer.Option(help="Table of series to write, one row each: .csv or .jsonl; it is made anew each time."),
+    ] = None,
+    slices: Annotated[
+        int | None,
+        typer.Option(min=1, help="Judge only so many slices of each series, spread over it; by default all."),
+    ] = None,
+    series_by: Annotated[
+        Literal["folder"] | None,
+        typer.Option(help="Take files without a series, such as JPEG, for those of their folder."),
+    ] = None,
+    uids: Annotated[
+        bool, typer.Option("--uids", help="Write the UIDs of study, series and DICOM object into the tables.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
     address: Annotated[
         str | None,
@@ -105,25 +120,21 @@ def classify(
     No service is needed. The same command again does the files that have no row yet.
     """
     from app.scoring import run
-    from app.scoring.report import write_report
     from app.scoring.table import Table as PredictionTable
 
     signal.signal(signal.SIGTERM, _leave)  # by an exception, so that processes and scratch files go as well
-    predictions = PredictionTable(out, opened := _open(folder))
+    predictions = PredictionTable(out, opened := _open(folder), uids)
     opened = checkpoint.compiled(opened, cache)
     if address:
         from app.scoring.cluster import on_a_cluster
 
-        score = on_a_cluster(opened, address, workers, predictions.parts)
+        score = on_a_cluster(opened, address, workers, predictions.parts, uids)
     else:
         from app.scoring.local import on_all_cores
 
         score = on_all_cores(opened, workers or usable_cores())
-    summary = run.classify(paths, predictions, score, report)
-    if report:
-        write_report(report, paths, predictions, summary)
-    run.show(summary)
-    typer.echo(run.ending(predictions, summary, report))
+    beside = run.Beside(report, series, slices, series_by == "folder")
+    typer.echo(run.classify(paths, predictions, score, beside, keep=not address))
 
 
 @cli.command()

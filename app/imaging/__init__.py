@@ -107,13 +107,19 @@ def open(data: bytes, limits: SizeLimits = DEFAULT_LIMITS) -> ImageFile:
 
 def peek(file: BinaryIO, limits: SizeLimits = DEFAULT_LIMITS) -> tuple[Header, Instance] | None:
     """What the header of a DICOM picture says, of whose pixels nothing is read; None for any other file."""
-    start = file.read(BEGINNING_BYTES)
-    file.seek(0)
-    if BEGINNINGS.match(start).lastgroup != "DICOM":  # type: ignore[union-attr]
+    if format_of(file) != "DICOM":
         return None
     from app.imaging import dicom
 
     return dicom.peek(file, limits)
+
+
+def format_of(file: BinaryIO) -> str:
+    """Its name among FORMATS, by its first bytes."""
+    file.seek(0)
+    start = file.read(BEGINNING_BYTES)
+    file.seek(0)
+    return str(BEGINNINGS.match(start).lastgroup)  # type: ignore[union-attr]
 
 
 def decode(

@@ -112,7 +112,7 @@ def suggested(terms: Mapping[str, Terms], labels: Iterable[str]) -> BodyPart | N
 
     None where there is none, or where a label is no class with terms.
     """
-    first, *others = ([*terms[label].body_part] if label in terms else [] for label in labels)
+    first, *others = [terms[label].body_part if label in terms else [] for label in labels] or [[]]
     return next(
         (BODY_PARTS[term] for term in first if term in BODY_PARTS and all(term in other for other in others)), None
     )

@@ -56,6 +56,16 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+@lru_cache(maxsize=1024)
+def is_packed(path: Path) -> bool:
+    """Whether going back in an archive means to unpack it from its start."""
+    try:
+        with path.open("rb") as file:
+            return file.read(6).startswith(tuple(UNPACK))
+    except OSError:
+        return False
+
+
 def members(path: Path) -> Iterator[Member]:
     """What the archive at `path` holds, in order; itself where it is damaged, holds nothing or is none.
 

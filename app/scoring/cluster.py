@@ -35,35 +35,37 @@ Batch = dict[str, Any]  # Ray's: arrays by name
 _scorers: dict[str, Scorer] = {}  # of this process, by bundle
 
 
-def on_a_cluster(bundle: Bundle, address: str, tasks: int | None, parts: Path) -> Score:
+def on_a_cluster(bundle: Bundle, address: str, tasks: int | None, parts: Path, uids: bool) -> Score:
     """Scoring like local.on_all_cores. `address` is Ray's, with "auto" and "local"; `tasks` at once, else all.
 
     Raises ScoringError where there is no Ray, no cluster, or none that can do it.
     """
     _need_ray()
-    return lambda files: _score(files, bundle, address, tasks, parts)
+    return lambda files: _score(files, bundle, address, tasks, parts, uids)
 
 
-def _score(files: Iterable[File], bundle: Bundle, address: str, tasks: int | None, parts: Path) -> Iterator[list[Row]]:
+def _score(
+    files: Iterable[File], bundle: Bundle, address: str, tasks: int | None, parts: Path, uids: bool
+) -> Iterator[list[Row]]:
     todo = {file.name: file for file in files}
     for part in parts.glob("[!.]*"):  # of a run that was interrupted
-        yield _take(part, bundle, todo)
+        yield _take(Table(part, bundle, uids), todo)
         part.unlink()
     if todo:
         with _ray(address, tasks):
             parts.mkdir(exist_ok=True)
-            for part in _parts(list(todo.values()), bundle, tasks, parts):
-                yield _take(part, bundle, todo)
+            for part in _parts(list(todo.values()), bundle, tasks, parts, uids):
+                yield _take(Table(part, bundle, uids), todo)
                 part.unlink(missing_ok=True)
     shutil.rmtree(parts, ignore_errors=True)
 
 
-def _take(part: Path, bundle: Bundle, todo: dict[str, File]) -> list[Row]:
+def _take(part: Table, todo: dict[str, File]) -> list[Row]:
     """Rows not seen before: a run may be killed before it removes a part, and Ray may do a task twice."""
-    return [row for row in Table(part, bundle).rows() if todo.pop(str(row["path"]), None)]
+    return [row for row in part.rows() if todo.pop(str(row["path"]), None)]
 
 
-def _parts(files: list[File], bundle: Bundle, tasks: int | None, parts: Path) -> Iterator[Path]:
+def _parts(files: list[File], bundle: Bundle, tasks: int | None, parts: Path, uids: bool) -> Iterator[Path]:
     """Names of finished parts, as they come."""
     import ray
 
@@ -73,7 +75,7 @@ def _parts(files: list[File], bundle: Bundle, tasks: int | None, parts: Path) ->
     # not used. https://github.com/ray-project/ray/issues/62746
     done = ray.data.from_items(files, override_num_blocks=blocks).map_batches(
         _write,
-        fn_args=(bundle, parts.resolve(), Path.cwd()),
+        fn_args=(bundle, parts.resolve(), Path.cwd(), uids),
         batch_size=FILES_PER_BATCH,
         batch_format="numpy",
         concurrency=tasks,
@@ -85,7 +87,7 @@ def _parts(files: list[File], bundle: Bundle, tasks: int | None, parts: Path) ->
         yield parts / row["part"]
 
 
-def _write(batch: Batch, bundle: Bundle, parts: Path, here: Path) -> Batch:
+def _write(batch: Batch, bundle: Bundle, parts: Path, here: Path, uids: bool) -> Batch:
     """Write the part of a batch, named for its files, complete or not there; or tell what is in the way."""
     files: list[File] = list(batch["item"])
     digest = hashlib.sha256("\0".join(file.name for file in files).encode()).hexdigest()
@@ -94,7 +96,7 @@ def _write(batch: Batch, bundle: Bundle, parts: Path, here: Path) -> Batch:
         if not part.exists():
             died = len(list(parts.glob(f".{digest}-*")))
             scorer = _scorer(bundle, here)
-            with Table(parts / f".{digest}-{uuid4().hex}.jsonl", scorer.bundle) as table:
+            with Table(parts / f".{digest}-{uuid4().hex}.jsonl", scorer.bundle, uids) as table:
                 for rows in [scorer(files)] if died < MAX_BATCH_TRIES else score_alone(files, scorer.bundle):
                     table.append(rows)
             table.path.replace(part)

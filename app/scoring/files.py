@@ -4,10 +4,12 @@ import glob
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from io import BytesIO
 from operator import attrgetter
 from pathlib import Path
+from typing import BinaryIO
 
 from app.scoring import ScoringError, archives
 from app.scoring.containers import DAMAGED_MEMBER, MAX_FILE_BYTES, NO_FILE, TOO_LARGE, Fault
@@ -37,6 +39,8 @@ class File:
     member: str | None = None
     places: tuple[int, ...] = ()  # of the member, as archives.read takes them
     fault: Fault | None = None  # why it cannot be read, where that is known
+    frames: Collection[int] = ()  # of an enhanced DICOM: which to judge beside the middle one
+    content: bytes | None = field(default=None, repr=False)  # of a member that was read before
 
     @property
     def name(self) -> str:
@@ -47,6 +51,8 @@ class File:
 
     def read(self) -> bytes:
         """The file's bytes. Raises Unreadable, also where there are more than MAX_FILE_BYTES."""
+        if self.content is not None:
+            return self.content
         if self.fault:
             raise Unreadable(self.fault)
         try:
@@ -61,6 +67,15 @@ class File:
         if len(data) > MAX_FILE_BYTES:
             raise Unreadable(TOO_LARGE)
         return data
+
+    def open(self) -> BinaryIO:
+        """The file, for a look at its beginning. Raises Unreadable."""
+        if self.fault or self.places:
+            return BytesIO(self.read())
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise Unreadable(NOT_OPENED) from error
 
 
 class _Reached:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from app import imaging
 from app.imaging.preview import thumbnail
+from app.scoring.columns import Row
 from app.scoring.files import File, Unreadable, find
 from app.scoring.sections import MAX_PATHS, Entry, Section, sections
 from app.scoring.summary import Summary
@@ -20,9 +21,9 @@ TEMPLATE = Path(__file__).with_suffix(".html")
 THUMBNAIL_PIXELS = 128  # a side
 
 
-def write_report(path: Path, patterns: Sequence[str], table: Table, summary: Summary) -> None:
-    """Write the page. The table is read once more, and those files that are shown."""
-    shown = sections(summary)
+def write_report(path: Path, patterns: Sequence[str], table: Table, summary: Summary, series: Sequence[Row]) -> None:
+    """Write the page, with rows of `series` if there are any. The table is read once more, and those files that are shown."""
+    shown = sections(summary, series)
     for row in table.rows():
         for section in shown:
             section.add(row)

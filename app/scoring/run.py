@@ -4,28 +4,74 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, NamedTuple
 
 from rich import progress
 from rich.console import Console, JustifyMethod
 from rich.table import Column, Table as Grid
 from rich.text import Text
 
-from app.scoring import ScoringError
+from app.scoring import ScoringError, series
+from app.scoring.columns import Row
 from app.scoring.files import File, find
+from app.scoring.report import write_report
+from app.scoring.sampling import Sample
 from app.scoring.scorer import Score
 from app.scoring.summary import Summary
 from app.scoring.table import Table, unfinished
 
+EVERY_FRAME = range(sys.maxsize)
+ROWS_AT_ONCE = 64
 MAX_REASONS = 10  # on the terminal; the page and the table have all
 
 
-def classify(patterns: list[str], table: Table, score: Score, report: Path | None = None) -> Summary:
-    """Add a row for every file that has none yet, except for table and report themselves. Raises ScoringError."""
-    if report and report.suffix not in {".html", ".htm"}:
-        raise ScoringError(f"{report} is no .html or .htm file.")
-    own = [*table.paths, *([report, unfinished(report)] if report else [])]
+class Beside(NamedTuple):
+    """What is made beside the table of files, and which slices are judged for it."""
+
+    report: Path | None = None
+    series: Path | None = None
+    slices: int | None = None  # of each series; None: all
+    by_folder: bool = False  # whether files without a series are those of their folder
+
+    def check(self, table: Table) -> None:
+        """Raises ScoringError where one of these is no place for it."""
+        if self.report and self.report.suffix not in {".html", ".htm"}:
+            raise ScoringError(f"{self.report} is no .html or .htm file.")
+        if self.series:
+            series.check(self.series)
+        if self.series and self.series.resolve() == table.path.resolve():
+            raise ScoringError("The table of series needs another name than that of files.")
+
+    @property
+    def paths(self) -> list[Path]:
+        """What there may be of these: they may lie among the files they are about."""
+        return [name for path in (self.report, self.series) if path for name in (path, unfinished(path))]
+
+
+def classify(patterns: list[str], table: Table, score: Score, beside: Beside, keep: bool) -> str:
+    """Add a row for every file that has none yet, except for what is made here, and say how it went. Raises ScoringError.
+
+    To `keep` is to have scratch space for what is read of packed archives before it is judged.
+    """
+    beside.check(table)
+    with TemporaryFile() as scratch:
+        summary = _add_missing(patterns, table, score, beside, scratch if keep else None)
+    found = [*series.rows(table.rows(), table.bundle.manifest, beside.by_folder)] if beside.series else []
+    if beside.series:
+        series.write(beside.series, found, table)
+    if beside.report:
+        write_report(beside.report, patterns, table, summary, found)
+    _show(summary)
+    return _ending(table, summary, beside, len(found))
+
+
+def _add_missing(patterns: list[str], table: Table, score: Score, beside: Beside, scratch: BinaryIO | None) -> Summary:
+    own = [*table.paths, *beside.paths]
     summary, done = Summary(table.bundle.manifest), set[object]()
     with Console(stderr=True).status("Looking for files"):
         for row in table.rows():
@@ -34,8 +80,9 @@ def classify(patterns: list[str], table: Table, score: Score, report: Path | Non
         missing = Counter(file.name not in done for file in find(patterns, own))
     _begin(patterns, table, len(done), missing)
     try:
-        with table, _progress(missing[True]) as on_progress:
-            for rows in score(_missing(patterns, own, done)):
+        passed, files = _plan(_missing(patterns, own, done), missing[True], table, beside, scratch)
+        with table, _progress("files", missing[True]) as on_progress:
+            for rows in chain(iter(lambda: list(islice(passed, ROWS_AT_ONCE)), []), score(files)):
                 table.append(rows)
                 summary.add(rows)
                 on_progress(len(rows))
@@ -44,6 +91,22 @@ def classify(patterns: list[str], table: Table, score: Score, report: Path | Non
         _say(f"stopped: {_counted(table.count(), 'row')} are kept in {table.path}; the same command goes on")
         raise
     return summary
+
+
+def _plan(
+    files: Iterator[File], count: int, table: Table, beside: Beside, scratch: BinaryIO | None
+) -> tuple[Iterator[Row], Iterator[File]]:
+    """Rows of files that are passed over, and the files to judge, with their frames."""
+    if not beside.slices:
+        return iter(()), (replace(file, frames=EVERY_FRAME) for file in files) if beside.series else files
+    sample = Sample(table.bundle, beside.slices, beside.by_folder, scratch)
+    for row in table.rows():
+        sample.add_row(row)
+    with _progress("headers", count) as on_progress:
+        for file in files:
+            sample.add_file(file)
+            on_progress(1)
+    return sample.passed_over(), sample.files()
 
 
 def _begin(patterns: list[str], table: Table, rows: int, missing: Counter[bool]) -> None:
@@ -56,9 +119,11 @@ def _begin(patterns: list[str], table: Table, rows: int, missing: Counter[bool])
         _say(f"{table.path} has {_counted(rows, 'row')}; {_counted(missing[True], 'file')} to do.")
 
 
-def ending(table: Table, summary: Summary, report: Path | None) -> str:
-    """Where the results are."""
-    return f"{table.path}, {_counted(summary.files, 'row')}" + (f"; open {report}" if report else "")
+def _ending(table: Table, summary: Summary, beside: Beside, found: int) -> str:
+    """Where the results are, with how many series were found."""
+    of_series = f"; {beside.series}, {found:,} series" if beside.series else ""
+    page = f"; open {beside.report}" if beside.report else ""
+    return f"{table.path}, {_counted(summary.files, 'row')}{of_series}{page}"
 
 
 def _counted(count: int, noun: str) -> str:
@@ -79,14 +144,20 @@ class _Rate(progress.ProgressColumn):
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on standard error, with rate and time left, that is told how many files are done; none for no files."""
-    columns = progress.BarColumn(), progress.MofNCompleteColumn(), _Rate(), progress.TimeRemainingColumn()
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        _Rate(),
+        progress.TimeRemainingColumn(),
+    )
     with progress.Progress(*columns, console=Console(stderr=True), disable=not total) as bar:
-        yield partial(bar.advance, bar.add_task("files", total=total))
+        yield partial(bar.advance, bar.add_task(what, total=total))
 
 
-def show(summary: Summary) -> None:
+def _show(summary: Summary) -> None:
     """Print it, of the reasons the most frequent ones."""
     console = Console(markup=False, highlight=False)
     console.print(_grid([(name, f"{count:,}") for name, count in summary.counts()], "left", "right"))

@@ -2,18 +2,32 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 
 from app import imaging
-from app.imaging import Kind
+from app.imaging import Instance, Kind
+from app.model.body_parts import suggested
 from app.model.bundle import Bundle
-from app.model.classifier import Classifier
+from app.model.classifier import Classifier, Outputs
 from app.model.prediction import Prediction, predict
 from app.scoring.columns import Row, failed_row
 from app.scoring.files import File, Unreadable
+from app.scoring.instances import NO_SCORE, Answer, identified
 
+DIGITS = 4  # of the numbers that are kept of a frame
 Score = Callable[[Iterable[File]], Iterator[list[Row]]]  # rows as they come, in no order
+
+
+class Read(NamedTuple):
+    """A file's row so far, and what the model is to see of it."""
+
+    file: File
+    row: Row
+    instance: Instance | None = None
+    frames: dict[int, imaging.ModelInput] = {}  # none where it could not be read
 
 
 class Scorer:
@@ -26,28 +40,48 @@ class Scorer:
     def __call__(self, files: Sequence[File]) -> list[Row]:
         """A row for each file, in order; what cannot be read says why."""
         read = [self._read(file) for file in files]
-        self._predict([(row, picture) for row, picture in read if picture])
-        return [row for row, _ in read]
+        self._predict([one for one in read if one.frames])
+        return [one.row for one in read]
 
-    def _read(self, file: File) -> tuple[Row, imaging.ModelInput | None]:
-        sha256 = None
+    def _read(self, file: File) -> Read:
+        sha256, data = None, b""
         try:
             data = file.read()
             sha256 = hashlib.sha256(data).hexdigest()
-            picture = imaging.open(data)
-            row: Row = {"path": file.name, "sha256": sha256, "kind": Kind.PICTURE.value, **picture.size._asdict()}
-            return row, imaging.read_input(picture, self._classifier.view)
+            return self._open(file, sha256, imaging.open(data))
         except (Unreadable, imaging.PictureError) as error:
-            return failed_row(file, self.bundle, str(error), sha256, error.kind), None
+            row = failed_row(file, self.bundle, str(error), sha256, error.kind)
         except MemoryError:
-            return failed_row(file, self.bundle, "The picture needs more memory than there is.", sha256), None
+            row = failed_row(file, self.bundle, "The picture needs more memory than there is.", sha256)
+        header = imaging.peek(BytesIO(data))
+        return Read(file, row | identified(header[1]) if header else row)
 
-    def _predict(self, readable: list[tuple[Row, imaging.ModelInput]]) -> None:
+    def _open(self, file: File, sha256: str, picture: imaging.ImageFile) -> Read:
+        row: Row = {"path": file.name, "sha256": sha256, "kind": Kind.PICTURE.value, **picture.size._asdict()}
+        middle, view = picture.size.frames // 2, self._classifier.view
+        if (instance := picture.instance()) is None:
+            return Read(file, row, None, {middle: imaging.read_input(picture, view)})
+        slices = min(picture.size.frames, len(instance.places)) if file.frames else 0
+        which = sorted({middle, *(frame for frame in range(slices) if frame in file.frames)})
+        return Read(file, row, instance, dict(zip(which, imaging.read_frames(picture, view, which), strict=True)))
+
+    def _predict(self, readable: list[Read]) -> None:
         if not readable:
             return
-        outputs = self._classifier(np.stack([pixels for _, (pixels, _) in readable]))
-        for index, (row, (_, header)) in enumerate(readable):
-            row |= _flat(predict(self.bundle.manifest, outputs, index, header)) | {"model": self.bundle.title}  # noqa: PLW2901
+        outputs = self._classifier(np.stack([pixels for one in readable for pixels, _ in one.frames.values()]))
+        start = 0
+        for one in readable:
+            self._add(one, outputs[start : start + len(one.frames)])
+            start += len(one.frames)
+
+    def _add(self, one: Read, outputs: Outputs) -> None:
+        """What the model says of its frames, of the middle one in full."""
+        middle = int(one.row["frames"] or 0) // 2
+        prediction = predict(self.bundle.manifest, outputs, [*one.frames].index(middle), one.frames[middle][1])
+        one.row.update(_flat(prediction), model=self.bundle.title)
+        if one.instance:
+            part = suggested(self.bundle.manifest.dicom, [prediction.label] if prediction.label else [])
+            one.row.update(identified(one.instance, _answers(one, outputs)), suggested=str(part) if part else None)
 
 
 def _flat(prediction: Prediction) -> Row:
@@ -55,3 +89,12 @@ def _flat(prediction: Prediction) -> Row:
     probabilities = {f"p_{name}": value for name, value in prediction.probabilities.items()}
     header = {f"header_{name}": getattr(prediction.dicom, name, None) for name in ("modality", "body_part", "agrees")}
     return fields | probabilities | header | {"error": None}
+
+
+def _answers(one: Read, outputs: Outputs) -> dict[int, Answer] | None:
+    """Of its frames; None where they are no slices of a series here."""
+    if not one.file.frames:
+        return None
+    probabilities = outputs.probabilities.round(DIGITS).tolist()
+    scores = [NO_SCORE] * len(probabilities) if outputs.ood_score is None else outputs.ood_score.round(DIGITS).tolist()
+    return {frame: [score, *row] for frame, score, row in zip(one.frames, scores, probabilities, strict=True)}

@@ -1,11 +1,12 @@
 """What of a table a person should look at: pictures one by one and files in groups, the first of each."""
 
-from collections.abc import Callable, Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
 from app.imaging import Kind
+from app.model.series import MIXED
 from app.scoring.columns import Row
 from app.scoring.summary import WEAK_CONFIDENCE, Summary, content, disagrees, is_refused, is_weak
 
@@ -80,13 +81,48 @@ class Groups:
             yield Entry(self.title(key, size), paths, (), size, self.pictured)
 
 
-Section = Pictures | Groups
+@dataclass
+class Series:
+    """Series one by one, those that should be looked at first."""
+
+    rows: Sequence[Row]
+    heading = "Series"
+    says = "Those whose headers disagree come first, then those of several regions, then those of none of the classes."
+
+    @property
+    def total(self) -> int:
+        return len(self.rows)
+
+    def add(self, _: Row) -> None:
+        """Rows of files are no concern of it."""
+
+    def entries(self) -> Iterator[Entry]:
+        for row in sorted(self.rows, key=self._rank)[:MAX_ENTRIES]:
+            share = f", {row['share']:.0%} of them say so" if row["judged"] else ""
+            slices = f"{row['files']:,} files, {row['judged']:,} slices judged{share}"
+            said = (
+                slices,
+                str(row.get("ranges") or ""),
+                _header(row),
+                f"should say {row['suggested']}" if row.get("suggested") else "",
+            )
+            title = str(row.get("label") or ("none of the classes" if row["judged"] else "not judged"))
+            yield Entry(title, [str(row["path"])], tuple(filter(None, said)))
+
+    @staticmethod
+    def _rank(row: Row) -> tuple[bool, bool, bool]:
+        label = row.get("label")
+        return row.get("header_agrees") is not False, label != MIXED, label is not None
 
 
-def sections(summary: Summary) -> tuple[Section, ...]:
-    """All there are, empty as yet: they take the rows of the table that was summed up."""
+Section = Pictures | Groups | Series
+
+
+def sections(summary: Summary, series: Sequence[Row]) -> tuple[Section, ...]:
+    """All there are. But for that of the series, they take the rows of the table that was summed up."""
     ood = summary.manifest.ood
     return (
+        Series(series),
         Groups(
             "Could not be read",
             "By reason.",

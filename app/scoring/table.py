@@ -13,9 +13,10 @@ from time import monotonic
 
 from app.model.bundle import Bundle
 from app.scoring import ScoringError, missing_package, parquet
-from app.scoring.columns import Row, Value, columns
+from app.scoring.columns import COLUMNS, UID_COLUMNS, Row, Value, columns
 
 SECONDS_BETWEEN_SYNCS = 1.0
+csv.field_size_limit(2**27)  # the answers of ten thousand frames are longer than what it allows
 
 
 class Table:
@@ -24,8 +25,8 @@ class Table:
     CSV and JSON lines are appended to. Parquet cannot be: its rows wait in a JSON lines file beside it until the end.
     """
 
-    def __init__(self, path: Path, bundle: Bundle) -> None:
-        self.path, self._columns = path, columns(bundle.manifest)
+    def __init__(self, path: Path, bundle: Bundle, uids: bool = False) -> None:
+        self.path, self._columns = path, columns(bundle.manifest, (*COLUMNS, *UID_COLUMNS) if uids else COLUMNS)
         self.parts = path.with_name(f"{path.name}.parts")  # where a cluster leaves what is finished
         if path.suffix not in {".csv", ".jsonl", ".parquet"}:
             raise ScoringError(f"{path} is no .csv, .jsonl or .parquet file.")
@@ -33,7 +34,7 @@ class Table:
         self._as_csv = path.suffix == ".csv"
         if path.suffix == ".parquet" and find_spec("pyarrow") is None:
             raise missing_package("Parquet", "pyarrow")
-        self.bundle = bundle
+        self.bundle, self.uids = bundle, uids
 
     def __enter__(self) -> "Table":
         if self._journal != self.path and not self._journal.exists() and self.path.exists():
@@ -62,7 +63,7 @@ class Table:
         return [self.parts, *(name for path in (self.path, self._journal) for name in (path, unfinished(path)))]
 
     def append(self, rows: Sequence[Row]) -> None:
-        self._file.write(self._text(rows))
+        self._file.write(as_text(rows, self._columns, self._as_csv))
         self._file.flush()  # a kill loses nothing that was written; only a power cut asks for the next
         if monotonic() - self._synced > SECONDS_BETWEEN_SYNCS:
             self._sync()
@@ -100,14 +101,7 @@ class Table:
     def _reopen(self) -> None:
         """Make a journal of a finished Parquet, all of it or none: it will take the Parquet's place."""
         with written_whole(self._journal) as part, part.open("w", encoding="utf-8") as file:
-            file.writelines(self._text([row]) for row in self.rows())
-
-    def _text(self, rows: Iterable[Row]) -> str:
-        if not self._as_csv:
-            return "".join(json.dumps({name: row[name] for name in self._columns}) + "\n" for row in rows)
-        file = io.StringIO()
-        csv.writer(file).writerows([_cell(row[name]) for name in self._columns] for row in rows)
-        return file.getvalue()
+            file.writelines(as_text([row], self._columns, self._as_csv) for row in self.rows())
 
     def _read_journal(self) -> Iterator[Row]:
         with self._journal.open(encoding="utf-8", newline="") as file:
@@ -147,6 +141,15 @@ def written_whole(path: Path) -> Iterator[Path]:
 def unfinished(path: Path) -> Path:
     """What `written_whole` calls it until it is."""
     return path.with_name(f".{path.name}.part")
+
+
+def as_text(rows: Iterable[Row], columns: Iterable[str], as_csv: bool) -> str:
+    """Lines of CSV or JSON, empty or null in columns that a row has not."""
+    if not as_csv:
+        return "".join(json.dumps({name: row.get(name) for name in columns}) + "\n" for row in rows)
+    file = io.StringIO()
+    csv.writer(file).writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    return file.getvalue()
 
 
 def _cell(value: Value) -> Value:

@@ -99,7 +99,7 @@ def open(data: bytes, limits: SizeLimits) -> ImageFile:
     """Read the header of `data`. Raises PictureError and nothing else."""
     found, dataset = read_header(BytesIO(data), limits.pixels)
     file = cast(BytesIO, found)
-    kind = UID(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
+    kind = _kind(dataset)
     if "Rows" not in dataset or file.tell() == file.getbuffer().nbytes or kind in KINDS_WITHOUT_PICTURE:
         raise _without_pixels(kind)
     header = describe(dataset)
@@ -117,8 +117,12 @@ def peek(file: BinaryIO, limits: SizeLimits) -> tuple[Header, Instance] | None:
     """What the header says of a picture, whatever its pixels; None where it says of none, or cannot be read."""
     with suppress(Exception):
         dataset = read_header(file, limits.pixels)[1]
-        return describe(dataset), identify(dataset)
+        return None if _kind(dataset) in KINDS_WITHOUT_PICTURE else (describe(dataset), identify(dataset))
     return None
+
+
+def _kind(dataset: Dataset) -> UID:
+    return UID(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
 
 
 def _without_pixels(kind: UID) -> PictureError:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging import Place
+from app.model.agreement import is_possible
 from app.model.classifier import Outputs
 from app.model.manifest import Manifest
 
@@ -84,19 +85,23 @@ def spread(count: int, of: int) -> list[int]:
 def judge(
     manifest: Manifest,
     answers: Outputs,
+    modality: str | None = None,
     at: Sequence[int] | None = None,
     count: int = 0,
     penalty: float = CHANGE_PENALTY,
 ) -> Verdict:
-    """The verdict on n slices in order, of which the model gave these `answers`.
+    """The verdict on n slices in order, of which the model gave these `answers`, and the header this modality.
 
-    Where they stand for a series of `count`, `at` says for each which of it it is; those between are as the nearest.
+    A class of which that cannot be is none of the classes. Where they stand for a series of `count`, `at` says for each which of it it is; those between are as the nearest.
     """
     classes, probabilities, ood_score = manifest.classes, answers.probabilities, answers.ood_score
     threshold = manifest.ood.threshold if manifest.ood else 1.0
     strange = np.zeros(len(probabilities)) if ood_score is None else ood_score
-    alone = np.where(strange > threshold, len(classes), probabilities.argmax(axis=1))
-    together = _most_probable(np.column_stack([probabilities * (1 - strange)[:, None], strange]), penalty)
+    possible = np.array([is_possible(manifest.dicom, each, modality) for each in classes])
+    best = probabilities.argmax(axis=1)
+    alone = np.where((strange <= threshold) & possible[best], best, len(classes))
+    likely = probabilities * (1 - strange)[:, None] * possible
+    together = _most_probable(np.column_stack([likely, 1 - likely.sum(axis=1)]), penalty)
     names = [*classes, None]
     label, says_so = _label(together, alone, names)
     means = dict(zip(classes, probabilities.mean(axis=0).tolist(), strict=True))

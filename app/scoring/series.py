@@ -58,7 +58,7 @@ class Series:
             return None
         answers = np.array([*judged.values()], np.float32)
         outputs = Outputs(answers[:, 1:], answers[:, 0] if manifest.ood else None)
-        return series.judge(manifest, outputs, [*judged], len(ordered))
+        return series.judge(manifest, outputs, _most(self.modalities), [*judged], len(ordered))
 
     def pictured(self) -> str:
         """The file of the slice in the middle of those that were judged, or of all."""

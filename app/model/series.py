@@ -2,7 +2,8 @@
 
 The most probable sequence of regions is found for all slices at once by dynamic programming (A. Viterbi, IEEE Trans. Inf.
 Theory 13, 1967), with one penalty for a change of region. It counts in nats against the logarithms of the slices'
-probabilities; that none of the classes is shown is one region more, its probability the `ood_score`.
+probabilities; that none of the classes is shown is one region more, its probability the `ood_score`. Penalty and rules were
+chosen on drawn series, see training/README.md.
 """
 
 import re
@@ -19,7 +20,7 @@ from app.model.classifier import Outputs
 from app.model.manifest import Manifest
 
 MIXED = "mixed"  # the label of a series that shows several regions
-CHANGE_PENALTY = 12.0  # chosen on drawn series, see training/README.md
+CHANGE_PENALTY = 1.5  # times √n of n slices: neighbours repeat one another, so many prove less than they count
 LEAST_PROBABILITY = 0.01  # of a region in one slice: however sure the model is, one slice is not proof
 MOST_SHARE_OF_OTHERS = 1 / 3  # of the slices that show a region: a chest reaches into the abdomen, and stays a chest
 PARALLEL = 0.99  # least cosine between the normals of slices that are ordered by position
@@ -90,13 +91,16 @@ def judge(
 ) -> Verdict:
     """The verdict on n slices in order, of which the model gave these `answers`.
 
-    Where they stand for a series of `count`, `at` says for each which of it it is; those between are as the nearest.
+    Where they stand for a series of `count`, `at` says for each which of it it is; those between are as the nearest. The
+    penalty for a change of region is in nats by √n.
     """
     classes, probabilities, ood_score = manifest.classes, answers.probabilities, answers.ood_score
     threshold = manifest.ood.threshold if manifest.ood else 1.0
     strange = np.zeros(len(probabilities)) if ood_score is None else ood_score
     alone = np.where(strange > threshold, len(classes), probabilities.argmax(axis=1))
-    together = _most_probable(np.column_stack([probabilities * (1 - strange)[:, None], strange]), penalty)
+    together = _most_probable(
+        np.column_stack([probabilities * (1 - strange)[:, None], strange]), penalty * len(strange) ** 0.5
+    )
     names = [*classes, None]
     label, says_so = _label(together, alone, names)
     means = dict(zip(classes, probabilities.mean(axis=0).tolist(), strict=True))

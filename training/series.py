@@ -36,17 +36,8 @@ class Penalty(NamedTuple):
         return judge(manifest, answers[np.array(at)], at, count, self.nats / (1 if self.rooted else len(at) ** 0.5))
 
 
-CHOSEN, FIRST = Penalty(CHANGE_PENALTY, rooted=True), Penalty(12)
-PENALTIES = (
-    Penalty(4),
-    Penalty(8),
-    FIRST,
-    Penalty(16),
-    Penalty(24),
-    Penalty(1, rooted=True),
-    CHOSEN,
-    Penalty(2, rooted=True),
-)
+CONSTANT, CHOSEN, DEARER = Penalty(12), Penalty(CHANGE_PENALTY, rooted=True), Penalty(2, rooted=True)
+PENALTIES = (Penalty(4), Penalty(8), CONSTANT, Penalty(16), Penalty(24), Penalty(1, rooted=True), CHOSEN, DEARER)
 
 
 def tables(manifest: Manifest, drawn: list[Drawn]) -> Iterator[Table]:
@@ -82,7 +73,7 @@ def _divisions(manifest: Manifest, drawn: list[Drawn]) -> Iterator[tuple[str, li
 def _labelled(manifest: Manifest, drawn: list[Drawn]) -> Table:
     table = _table("Drawn series: labels that are right (that all slices give)", ("penalty", "slices", *KINDS))
     true = [_true_label(manifest, series.truth) for series in drawn]
-    for penalty in (FIRST, CHOSEN):
+    for penalty in (CONSTANT, CHOSEN, DEARER):
         of_all = [penalty.verdict(manifest, series.answers).label for series in drawn]
         for count in (None, *SAMPLES):
             labels = [penalty.verdict(manifest, series.answers, count).label for series in drawn]

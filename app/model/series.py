@@ -20,7 +20,7 @@ from app.model.classifier import Outputs
 from app.model.manifest import Manifest
 
 MIXED = "mixed"  # the label of a series that shows several regions
-CHANGE_PENALTY = 1.5  # times √n of n slices: neighbours repeat one another, so many prove less than they count
+CHANGE_PENALTY = 1.5  # times √n in n slices: neighbours repeat one another, so many prove less than they count
 LEAST_PROBABILITY = 0.01  # of a region in one slice: however sure the model is, one slice is not proof
 MOST_SHARE_OF_OTHERS = 1 / 3  # of the slices that show a region: a chest reaches into the abdomen, and stays a chest
 PARALLEL = 0.99  # least cosine between the normals of slices that are ordered by position
@@ -91,16 +91,13 @@ def judge(
 ) -> Verdict:
     """The verdict on n slices in order, of which the model gave these `answers`.
 
-    Where they stand for a series of `count`, `at` says for each which of it it is; those between are as the nearest. The
-    penalty for a change of region is in nats by √n.
+    Where they stand for a series of `count`, `at` says for each which of it it is; those between are as the nearest.
     """
     classes, probabilities, ood_score = manifest.classes, answers.probabilities, answers.ood_score
     threshold = manifest.ood.threshold if manifest.ood else 1.0
     strange = np.zeros(len(probabilities)) if ood_score is None else ood_score
     alone = np.where(strange > threshold, len(classes), probabilities.argmax(axis=1))
-    together = _most_probable(
-        np.column_stack([probabilities * (1 - strange)[:, None], strange]), penalty * len(strange) ** 0.5
-    )
+    together = _most_probable(np.column_stack([probabilities * (1 - strange)[:, None], strange]), penalty)
     names = [*classes, None]
     label, says_so = _label(together, alone, names)
     means = dict(zip(classes, probabilities.mean(axis=0).tolist(), strict=True))
@@ -121,8 +118,8 @@ def _label(together: Labels, alone: Labels, names: list[str | None]) -> tuple[st
 
 
 def _most_probable(probabilities: npt.NDArray[np.floating], penalty: float) -> Labels:
-    """The sequence of regions, (n,), for the probability of each in each slice, (n, regions)."""
-    scores = np.log(np.maximum(probabilities, LEAST_PROBABILITY))
+    """The sequence of regions, (n,), for the probability of each in each slice, (n, regions); a change costs √n penalties."""
+    scores, penalty = np.log(np.maximum(probabilities, LEAST_PROBABILITY)), penalty * len(probabilities) ** 0.5
     best, before = scores[0], np.zeros(scores.shape, np.intp)
     for index, score in enumerate(scores[1:], start=1):
         leading = best.argmax()

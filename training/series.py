@@ -33,7 +33,8 @@ class Penalty(NamedTuple):
         """On so many of the slices, or on all."""
         count = len(answers.probabilities)
         at = spread(slices or count, count)
-        return judge(manifest, answers[np.array(at)], at, count, self.nats / (1 if self.rooted else len(at) ** 0.5))
+        penalty = self.nats if self.rooted else self.nats / len(at) ** 0.5
+        return judge(manifest, answers[np.array(at)], at=at, count=count, penalty=penalty)
 
 
 CONSTANT, CHOSEN, DEARER = Penalty(12), Penalty(CHANGE_PENALTY, rooted=True), Penalty(2, rooted=True)

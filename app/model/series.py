@@ -2,7 +2,8 @@
 
 The most probable sequence of regions is found for all slices at once by dynamic programming (A. Viterbi, IEEE Trans. Inf.
 Theory 13, 1967), with one penalty for a change of region. It counts in nats against the logarithms of the slices'
-probabilities; that none of the classes is shown is one region more, its probability the `ood_score`.
+probabilities; that none of the classes is shown is one region more, its probability the `ood_score`. Penalty and rules were
+chosen on drawn series, see training/README.md.
 """
 
 import re
@@ -20,7 +21,7 @@ from app.model.classifier import Outputs
 from app.model.manifest import Manifest
 
 MIXED = "mixed"  # the label of a series that shows several regions
-CHANGE_PENALTY = 12.0  # chosen on drawn series, see training/README.md
+CHANGE_PENALTY = 1.5  # times √n in n slices: neighbours repeat one another, so many prove less than they count
 LEAST_PROBABILITY = 0.01  # of a region in one slice: however sure the model is, one slice is not proof
 MOST_SHARE_OF_OTHERS = 1 / 3  # of the slices that show a region: a chest reaches into the abdomen, and stays a chest
 PARALLEL = 0.99  # least cosine between the normals of slices that are ordered by position
@@ -122,8 +123,8 @@ def _label(together: Labels, alone: Labels, names: list[str | None]) -> tuple[st
 
 
 def _most_probable(probabilities: npt.NDArray[np.floating], penalty: float) -> Labels:
-    """The sequence of regions, (n,), for the probability of each in each slice, (n, regions)."""
-    scores = np.log(np.maximum(probabilities, LEAST_PROBABILITY))
+    """The sequence of regions, (n,), for the probability of each in each slice, (n, regions); a change costs √n penalties."""
+    scores, penalty = np.log(np.maximum(probabilities, LEAST_PROBABILITY)), penalty * len(probabilities) ** 0.5
     best, before = scores[0], np.zeros(scores.shape, np.intp)
     for index, score in enumerate(scores[1:], start=1):
         leading = best.argmax()

@@ -91,9 +91,10 @@ def judge(
     count: int = 0,
     penalty: float = CHANGE_PENALTY,
 ) -> Verdict:
-    """The verdict on n slices in order, of which the model gave these `answers`, and the header this modality.
+    """The verdict on n slices in order, by the model's `answers` and the modality in the header.
 
-    A class of which that cannot be is none of the classes. Where they stand for a series of `count`, `at` says for each which of it it is; those between are as the nearest.
+    Where they stand for a series of `count` slices, `at` says for each which of those it is; the others are as the
+    nearest. What cannot be of its class by its modality is none of the classes.
     """
     classes, probabilities, ood_score = manifest.classes, answers.probabilities, answers.ood_score
     threshold = manifest.ood.threshold if manifest.ood else 1.0

@@ -53,7 +53,7 @@ def _seconds(heap: Path, part: int | None) -> float:
 
 def _heaps(folder: Path) -> Iterator[tuple[str, Path]]:
     pictures = [_picture(kind, number) for number, kind in enumerate(("HeadCT", "ChestCT", "AbdomenCT"))]
-    packed = [encapsulate([imagecodecs.jpeg2k_encode(each, level=0)]) for each in pictures]
+    packed = [encapsulate([bytes(imagecodecs.jpeg2k_encode(each, level=0))]) for each in pictures]
     for number in range(SERIES * SLICES):
         picture = number % len(pictures)
         for name, syntax, content in (

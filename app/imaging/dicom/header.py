@@ -2,7 +2,6 @@
 
 import math
 import zlib
-from collections.abc import Iterable
 from io import BytesIO
 from typing import BinaryIO
 
@@ -15,7 +14,7 @@ from pydicom.tag import Tag
 from app.imaging.picture import Header, Instance, Place, TooMuchWork
 
 # All that is ever looked at. The rest of a header, names among it, is passed over unread.
-TAGS = (
+NAMES = (
     *("SOPClassUID", "Modality", "BodyPartExamined", "AnatomicRegionSequence", "NumberOfFrames", "Rows", "Columns"),
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "PixelRepresentation"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelPaddingValue", "PixelPaddingRangeLimit"),
@@ -28,6 +27,7 @@ TAGS = (
     *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
     *("InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient"),
 )
+TAGS = [int(Tag(name)) for name in NAMES]
 FRAME_GROUPS = (
     *("PixelValueTransformationSequence", "FrameVOILUTSequence", "FrameAnatomySequence"),
     *("PlanePositionSequence", "PlaneOrientationSequence"),
@@ -51,7 +51,7 @@ def read_header(file: BinaryIO, max_pixels: int) -> tuple[BinaryIO, Dataset]:
             raise ValueError("packed more than once")
         file = BytesIO(content)
     file.seek(0)
-    dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags(TAGS))
+    dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=TAGS)
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit, little = dataset.original_encoding
         dataset.file_meta.TransferSyntaxUID = IMPLIED_SYNTAXES[bool(implicit), bool(little)]
@@ -67,10 +67,6 @@ def inflated(data: bytes, most: int) -> bytes:
     if not inflating.eof:
         raise ValueError("cut short")
     return content
-
-
-def tags(names: Iterable[str]) -> list[int]:
-    return [int(Tag(name)) for name in names]
 
 
 def describe(dataset: Dataset) -> Header:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.model.classifier import Outputs
 from app.model.manifest import Manifest
-from app.model.series import CHANGE_PENALTY, Verdict, judge, spread
+from app.model.series import CHANGE_PENALTY, Slice, Verdict, judge, spread
 from training.datasets import Indices
 from training.drawn_series import ONE_REGION, SEVERAL, STRANGERS, Drawn
 from training.figures import Names
@@ -34,7 +34,7 @@ class Penalty(NamedTuple):
         count = len(answers.probabilities)
         at = spread(slices or count, count)
         penalty = self.nats if self.rooted else self.nats / len(at) ** 0.5
-        return judge(manifest, answers[np.array(at)], at=at, count=count, penalty=penalty)
+        return judge(manifest, [Slice("")] * count, answers[np.array(at)], at=at, penalty=penalty)
 
 
 CONSTANT, CHOSEN, DEARER = Penalty(12), Penalty(CHANGE_PENALTY, rooted=True), Penalty(2, rooted=True)
@@ -110,7 +110,7 @@ def _regions(verdict: Verdict) -> Names:
 def _true_label(manifest: Manifest, truth: Names) -> str | None:
     """What the rules for a label make of the true regions."""
     sure = Outputs((truth[:, np.newaxis] == manifest.classes).astype(np.float32), (truth == NONE).astype(np.float32))
-    return judge(manifest, sure, penalty=0).label
+    return judge(manifest, [Slice("")] * len(truth), sure, penalty=0).label
 
 
 def _bounds(regions: Names) -> Indices:

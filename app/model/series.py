@@ -23,7 +23,10 @@ from app.model.manifest import Manifest
 MIXED = "mixed"  # the label of a series that shows several regions
 CHANGE_PENALTY = 1.5  # times √n in n slices: neighbours repeat one another, so many prove less than they count
 LEAST_PROBABILITY = 0.01  # of a region in one slice: however sure the model is, one slice is not proof
-MOST_SHARE_OF_OTHERS = 1 / 3  # of the slices that show a region: a chest reaches into the abdomen, and stays a chest
+# Of other regions than its own a series may show less than so much and keep its label. Of two chests scanned down to the kidneys
+# 8 and 12 cm, the latter 3 of 8 slices, were taken for abdomen; the chest in a scan of the whole trunk has about 20 cm.
+MIXED_FROM_SHARE = 0.4  # of the slices that show a region, all others together
+MIXED_FROM_EXTENT = 150.0  # mm of one other region, where places are known
 PARALLEL = 0.99  # least cosine between the normals of slices that are ordered by position
 
 Labels = npt.NDArray[np.intp]  # (slices,) positions among the classes, behind them that of none
@@ -85,16 +88,16 @@ def spread(count: int, of: int) -> list[int]:
 
 def judge(
     manifest: Manifest,
+    slices: Sequence[Slice],
     answers: Outputs,
     modality: str | None = None,
     at: Sequence[int] | None = None,
-    count: int = 0,
     penalty: float = CHANGE_PENALTY,
 ) -> Verdict:
-    """The verdict on n slices in order, by the model's `answers` and the modality in the header.
+    """The verdict on slices in order, by the model's `answers` and the modality in the header.
 
-    Where they stand for a series of `count` slices, `at` says for each which of those it is; the others are as the
-    nearest. What cannot be of its class by its modality is none of the classes.
+    Where not all have an answer, `at` says which have; the others are as the nearest. What cannot be of its class by its
+    modality is none of the classes.
     """
     classes, probabilities, ood_score = manifest.classes, answers.probabilities, answers.ood_score
     threshold = manifest.ood.threshold if manifest.ood else 1.0
@@ -104,23 +107,33 @@ def judge(
     alone = np.where((strange <= threshold) & possible[best], best, len(classes))
     likely = probabilities * (1 - strange)[:, None] * possible
     together = _most_probable(np.column_stack([likely, 1 - likely.sum(axis=1)]), penalty)
+    whole = together if at is None else together[_nearest(at, len(slices))]
     names = [*classes, None]
-    label, says_so = _label(together, alone, names)
+    label = _label(together, whole, slices, names)
+    says_so = alone == (together if label == MIXED else names.index(label))
     means = dict(zip(classes, probabilities.mean(axis=0).tolist(), strict=True))
-    whole = together if at is None else together[_nearest(at, count)]
     return Verdict(label, float(says_so.mean()), means, _ranges(whole, names))
 
 
-def _label(together: Labels, alone: Labels, names: list[str | None]) -> tuple[str | None, npt.NDArray[np.bool_]]:
-    """The label, and which slices say so by themselves."""
+def _label(together: Labels, whole: Labels, slices: Sequence[Slice], names: list[str | None]) -> str | None:
+    """By the slices that have an answer, and by all."""
     none = len(names) - 1
     shown = Counter(together[together != none].tolist())
     if 2 * shown.total() < len(together):
-        return None, alone == none
-    region, count = max(shown.items(), key=lambda item: item[1])
-    if shown.total() - count >= MOST_SHARE_OF_OTHERS * shown.total():
-        return MIXED, alone == together
-    return names[region], alone == region
+        return None
+    region = max(shown, key=lambda each: shown[each])
+    extents = _extents(slices)
+    is_long = any(extents[whole == other].sum() >= MIXED_FROM_EXTENT for other in shown if other != region)
+    is_mixed = is_long or shown.total() - shown[region] >= MIXED_FROM_SHARE * shown.total()
+    return MIXED if is_mixed else names[region]
+
+
+def _extents(slices: Sequence[Slice]) -> npt.NDArray[np.floating]:
+    """Millimetres that each slice stands for, (n,); zeros where their places are not known."""
+    places = [each.place for each in slices]
+    if len(slices) < 2 or not parallel(places):
+        return np.zeros(len(slices))
+    return np.abs(np.gradient([place.along for place in places if place]))
 
 
 def _most_probable(probabilities: npt.NDArray[np.floating], penalty: float) -> Labels:

@@ -8,14 +8,14 @@ chosen on drawn series, see training/README.md.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from app.imaging import Place
+from app.imaging import Instance, Place
 from app.model.agreement import is_possible
 from app.model.classifier import Outputs
 from app.model.manifest import Manifest
@@ -60,6 +60,15 @@ class Verdict(NamedTuple):
     share: float  # of the slices that say so by themselves: the label, that of their range if mixed, or a refusal
     probabilities: dict[str, float]  # means over the slices
     ranges: list[Range]
+
+
+def grouped(instances: Iterable[Instance]) -> list[list[int]]:
+    """Positions of those that are of one series, for each series in the order of its first; what names none is in none."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for index, instance in enumerate(instances):
+        if instance.series:
+            found.setdefault((instance.study, instance.series), []).append(index)
+    return [*found.values()]
 
 
 def order(slices: Sequence[Slice]) -> list[int]:

@@ -67,9 +67,10 @@ class DicomFile(ImageFile):
             for index in range(self.header.frames) if which is None else which:
                 yield self._frame(pixels, index, ct_window)
 
-    def instance(self) -> Instance:
-        with as_damage(*DAMAGED):
-            return identify(self.dataset)
+    def instance(self, which: Sequence[int] | None = None) -> Instance | None:
+        with suppress(Exception):  # whatever is wrong there, the picture may be sound
+            return identify(self.dataset, which)
+        return None
 
     def hounsfield(self) -> npt.NDArray[np.float32] | None:
         """Hounsfield units of the middle frame, (rows, columns), for whoever chooses a window; None where the header

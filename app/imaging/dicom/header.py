@@ -2,6 +2,7 @@
 
 import math
 import zlib
+from collections.abc import Sequence
 from io import BytesIO
 from typing import BinaryIO
 
@@ -83,11 +84,12 @@ def describe(dataset: Dataset) -> Header:
     )
 
 
-def identify(dataset: Dataset) -> Instance:
-    frames = len(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+def identify(dataset: Dataset, which: Sequence[int] | None = None) -> Instance:
+    """UIDs, number and places, those of all frames or of `which`."""
+    frames = range(len(dataset.get("PerFrameFunctionalGroupsSequence") or [])) if which is None else which
     number = _numbers(dataset, "InstanceNumber", 1)
     study, series, uid = (str(dataset.get(f"{level}InstanceUID") or "").strip() for level in ("Study", "Series", "SOP"))
-    places = tuple(_place(of_frame(dataset, index)) for index in range(frames)) or (_place(dataset),)
+    places = tuple(_place(of_frame(dataset, index)) for index in frames) or (_place(dataset),)
     return Instance(study, series, uid, int(number[0]) if number else None, places)
 
 
@@ -122,8 +124,7 @@ def _text(dataset: Dataset, name: str) -> str:
 
 def of_frame(dataset: Dataset, index: int) -> Dataset:
     """The header with what an enhanced object says of one frame laid over it."""
-    merged = Dataset()
-    merged.update(dataset)
+    merged = Dataset(dict(dataset.items()))  # update() would go through all frames for each
     frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
     shared = dataset.get("SharedFunctionalGroupsSequence") or []
     for groups in (*shared[:1], *frames[index : index + 1]):

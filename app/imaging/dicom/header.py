@@ -33,6 +33,7 @@ FRAME_GROUPS = (
     *("PlanePositionSequence", "PlaneOrientationSequence"),
 )
 MAX_INFLATED_PER_PIXEL = 8  # bytes for each pixel allowed that a deflated file may unpack to
+MAX_NUMBER = 2**31  # of an instance, by the VR IS (PS3.5 6.2)
 META_GROUP = 2  # the group of elements about the file itself
 IMPLIED_SYNTAXES = {  # of a file that does not name its own, by what it looks like: implicit, little-endian
     (True, True): uid.ImplicitVRLittleEndian,
@@ -89,10 +90,11 @@ def describe(dataset: Dataset) -> Header:
 
 def identify(dataset: Dataset) -> Instance:
     frames = len(dataset.get("PerFrameFunctionalGroupsSequence") or [])
-    number = _numbers(dataset, "InstanceNumber", 1)
-    study, series, uid = (str(dataset.get(f"{level}InstanceUID") or "").strip() for level in ("Study", "Series", "SOP"))
+    [number] = _numbers(dataset, "InstanceNumber", 1) or [math.inf]
+    uids = (str(dataset.get(f"{level}InstanceUID") or "") for level in ("Study", "Series", "SOP"))
+    study, series, uid = (" ".join(text.split()) for text in uids)  # on one line, like all that goes into a table
     places = tuple(_place(of_frame(dataset, index)) for index in range(frames)) or (_place(dataset),)
-    return Instance(study, series, uid, int(number[0]) if number else None, places)
+    return Instance(study, series, uid, int(number) if abs(number) < MAX_NUMBER else None, places)
 
 
 def _place(dataset: Dataset) -> Place | None:
@@ -103,10 +105,11 @@ def _place(dataset: Dataset) -> Place | None:
         return None
     (a, b, c), (d, e, f) = axes[:3], axes[3:]
     product = b * f - c * e, c * d - a * f, a * e - b * d
-    if not (length := math.hypot(*product)):
+    if not 0 < (length := math.hypot(*product)) < math.inf:
         return None
     x, y, z = (each / length for each in product)
-    return Place((x, y, z), x * position[0] + y * position[1] + z * position[2])
+    along = x * position[0] + y * position[1] + z * position[2]
+    return Place((x, y, z), along) if math.isfinite(along) else None
 
 
 def _numbers(dataset: Dataset, name: str, count: int) -> list[float] | None:

@@ -69,7 +69,7 @@ class DicomFile(ImageFile):
 
     def instance(self) -> Instance:
         with as_damage(*DAMAGED):
-            return identify(self.dataset)
+            return identify(self.dataset, self.header.frames)
 
     def hounsfield(self) -> npt.NDArray[np.float32] | None:
         """Hounsfield units of the middle frame, (rows, columns), for whoever chooses a window; None where the header
@@ -117,7 +117,8 @@ def peek(file: BinaryIO, limits: SizeLimits) -> tuple[Header, Instance] | None:
     """What the header says of a picture, whatever its pixels; None where it says of none, or cannot be read."""
     with suppress(Exception):
         dataset = read_header(file, limits.pixels)[1]
-        return None if _kind(dataset) in KINDS_WITHOUT_PICTURE else (describe(dataset), identify(dataset))
+        if _kind(dataset) not in KINDS_WITHOUT_PICTURE:
+            return (header := describe(dataset)), identify(dataset, min(header.frames, limits.frames))
     return None
 
 

@@ -3,6 +3,7 @@
 import math
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from io import BytesIO
 from typing import BinaryIO
 
@@ -35,6 +36,7 @@ FRAME_GROUPS = (
 MAX_INFLATED_PER_PIXEL = 8  # bytes for each pixel allowed that a deflated file may unpack to
 MAX_NUMBER = 2**31  # of an instance, by the VR IS (PS3.5 6.2)
 META_GROUP = 2  # the group of elements about the file itself
+FUNCTIONAL_GROUPS = 0x5200  # about frames
 IMPLIED_SYNTAXES = {  # of a file that does not name its own, by what it looks like: implicit, little-endian
     (True, True): uid.ImplicitVRLittleEndian,
     (False, True): uid.ExplicitVRLittleEndian,
@@ -88,11 +90,11 @@ def describe(dataset: Dataset) -> Header:
     )
 
 
-def identify(dataset: Dataset) -> Instance:
-    frames = len(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+def identify(dataset: Dataset, frames: int) -> Instance:
+    """What it is, and the places of so many frames, where it has them."""
+    frames = min(frames, len(dataset.get("PerFrameFunctionalGroupsSequence") or []))
     [number] = _numbers(dataset, "InstanceNumber", 1) or [math.inf]
-    uids = (str(dataset.get(f"{level}InstanceUID") or "") for level in ("Study", "Series", "SOP"))
-    study, series, uid = (" ".join(text.split()) for text in uids)  # on one line, like all that goes into a table
+    study, series, uid = (_uid(dataset, f"{level}InstanceUID") for level in ("Study", "Series", "SOP"))
     places = tuple(_place(of_frame(dataset, index)) for index in range(frames)) or (_place(dataset),)
     return Instance(study, series, uid, int(number) if abs(number) < MAX_NUMBER else None, places)
 
@@ -112,14 +114,20 @@ def _place(dataset: Dataset) -> Place | None:
     return Place((x, y, z), along) if math.isfinite(along) else None
 
 
+def _uid(dataset: Dataset, name: str) -> str:
+    """On one line, like all that goes into a table; empty where it is damaged, which a picture can do without."""
+    with suppress(Exception):
+        return " ".join(str(dataset.get(name) or "").split())
+    return ""
+
+
 def _numbers(dataset: Dataset, name: str, count: int) -> list[float] | None:
     """So many numbers; None where there are others, or what is none."""
-    try:
+    with suppress(Exception):
         value = dataset.get(name)
         found = [float(each) for each in ([value] if count == 1 else value)]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return found if len(found) == count and all(map(math.isfinite, found)) else None
+        return found if len(found) == count and all(map(math.isfinite, found)) else None
+    return None
 
 
 def _text(dataset: Dataset, name: str) -> str:
@@ -130,7 +138,8 @@ def _text(dataset: Dataset, name: str) -> str:
 def of_frame(dataset: Dataset, index: int) -> Dataset:
     """The header with what an enhanced object says of one frame laid over it."""
     merged = Dataset()
-    merged.update(dataset)
+    # Without those of all frames, which pydicom would go through for each: 100 s for the places of 10,000.
+    merged.update({tag: element for tag, element in dataset.items() if tag.group != FUNCTIONAL_GROUPS})
     frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
     shared = dataset.get("SharedFunctionalGroupsSequence") or []
     for groups in (*shared[:1], *frames[index : index + 1]):

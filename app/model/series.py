@@ -76,7 +76,7 @@ def order(slices: Sequence[Slice]) -> list[int]:
 
     Whatever not all slices have orders none of them, nor do their places where they are not parallel.
     """
-    keys: list[tuple[object, ...]] = [(_natural(each.name), each.frame) for each in slices]
+    keys: list[tuple[object, ...]] = [(_natural(each.name), each.name, each.frame) for each in slices]
     if all(each.number is not None for each in slices):
         keys = [(each.number, each.frame, *key) for each, key in zip(slices, keys, strict=True)]
     if parallel([each.place for each in slices]):
@@ -177,5 +177,4 @@ def _nearest(at: Sequence[int], count: int) -> Labels:
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """As people order names: IM2 comes before IM10."""
-    parts = enumerate(re.split(r"([0-9]+)", name))  # every second one is digits
-    return [(int(part), "") if index % 2 else (-1, part) for index, part in parts]
+    return [(len(part) if part.isdecimal() else 0, part) for part in re.split(r"0*([0-9]+)", name)]

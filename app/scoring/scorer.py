@@ -54,16 +54,19 @@ class Scorer:
         except MemoryError:
             row = failed_row(file, self.bundle, "The picture needs more memory than there is.", sha256)
         header = imaging.peek(BytesIO(data))
-        return Read(file, row | identified(header[1]) if header else row)
+        return Read(file, row | identified(header[1], {} if file.frames else None) if header else row)
 
     def _open(self, file: File, sha256: str, picture: imaging.ImageFile) -> Read:
         row: Row = {"path": file.name, "sha256": sha256, "kind": Kind.PICTURE.value, **picture.size._asdict()}
         middle, view = picture.size.frames // 2, self._classifier.view
         if (instance := picture.instance()) is None:
             return Read(file, row, None, {middle: imaging.read_input(picture, view)})
-        slices = min(picture.size.frames, len(instance.places)) if file.frames else 0
-        which = sorted({middle, *(frame for frame in range(slices) if frame in file.frames)})
-        return Read(file, row, instance, dict(zip(which, imaging.read_frames(picture, view, which), strict=True)))
+        slices = range(len(instance.places) if len(instance.places) > 1 else 0)
+        which = sorted({middle, *(frame for frame in slices if frame in file.frames)})
+        try:
+            return Read(file, row, instance, dict(zip(which, imaging.read_frames(picture, view, which), strict=True)))
+        except imaging.PictureError:  # of which frame is not known, and the row is about the middle one
+            return Read(file, row, instance, {middle: next(imaging.read_frames(picture, view, [middle]))})
 
     def _predict(self, readable: list[Read]) -> None:
         if not readable:
@@ -92,9 +95,11 @@ def _flat(prediction: Prediction) -> Row:
 
 
 def _answers(one: Read, outputs: Outputs) -> dict[int, Answer] | None:
-    """Of its frames; None where they are no slices of a series here."""
+    """Of its frames that were asked for, or of the one there is; None where they are no slices of a series here."""
     if not one.file.frames:
         return None
     probabilities = outputs.probabilities.round(DIGITS).tolist()
     scores = [NO_SCORE] * len(probabilities) if outputs.ood_score is None else outputs.ood_score.round(DIGITS).tolist()
-    return {frame: [score, *row] for frame, score, row in zip(one.frames, scores, probabilities, strict=True)}
+    answers = zip(one.frames, scores, probabilities, strict=True)
+    alone = len(one.frames) == 1
+    return {frame: [score, *row] for frame, score, row in answers if alone or frame in one.file.frames}

@@ -121,7 +121,7 @@ def check(path: Path) -> None:
         first = file.readline()
     try:
         names = next(csv.reader([first]), []) if path.suffix == ".csv" else [*json.loads(first or "{}")]
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         names = [""]
     if names and not {column.name for column in SERIES_COLUMNS if column.name != PER_CLASS} <= {*names}:
         raise ScoringError(f"{path} is no table of series made here; choose another --series.")

@@ -95,7 +95,8 @@ class Table:
             )
         for own, other in zip_longest(self._columns, names):
             if own != other:
-                what = f"a column {other} that does not belong there" if own in names else f"no column {own}"
+                strange = not own or own in names
+                what = f"a column {other} that does not belong there" if strange else f"no column {own}"
                 raise ScoringError(f"{self.path} has {what}; choose another --out.")
 
     def _reopen(self) -> None:

@@ -69,7 +69,7 @@ class DicomFile(ImageFile):
 
     def instance(self, which: Sequence[int] | None = None) -> Instance | None:
         with suppress(Exception):  # whatever is wrong there, the picture may be sound
-            return identify(self.dataset, which)
+            return identify(self.dataset, range(self.header.frames) if which is None else which)
         return None
 
     def hounsfield(self) -> npt.NDArray[np.float32] | None:
@@ -118,7 +118,8 @@ def peek(file: BinaryIO, limits: SizeLimits) -> tuple[Header, Instance] | None:
     """What the header says of a picture, whatever its pixels; None where it says of none, or cannot be read."""
     with suppress(Exception):
         dataset = read_header(file, limits.pixels)[1]
-        return None if _kind(dataset) in KINDS_WITHOUT_PICTURE else (describe(dataset), identify(dataset))
+        if _kind(dataset) not in KINDS_WITHOUT_PICTURE:
+            return (header := describe(dataset)), identify(dataset, range(min(header.frames, limits.frames)))
     return None
 
 

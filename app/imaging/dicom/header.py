@@ -3,6 +3,7 @@
 import math
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from io import BytesIO
 from typing import BinaryIO
 
@@ -34,6 +35,7 @@ FRAME_GROUPS = (
     *("PlanePositionSequence", "PlaneOrientationSequence"),
 )
 MAX_INFLATED_PER_PIXEL = 8  # bytes for each pixel allowed that a deflated file may unpack to
+MAX_NUMBER = 2**31  # of an instance, by the VR IS (PS3.5 6.2)
 META_GROUP = 2  # the group of elements about the file itself
 IMPLIED_SYNTAXES = {  # of a file that does not name its own, by what it looks like: implicit, little-endian
     (True, True): uid.ImplicitVRLittleEndian,
@@ -84,13 +86,13 @@ def describe(dataset: Dataset) -> Header:
     )
 
 
-def identify(dataset: Dataset, which: Sequence[int] | None = None) -> Instance:
-    """UIDs, number and places, those of all frames or of `which`."""
-    frames = range(len(dataset.get("PerFrameFunctionalGroupsSequence") or [])) if which is None else which
-    number = _numbers(dataset, "InstanceNumber", 1)
-    study, series, uid = (str(dataset.get(f"{level}InstanceUID") or "").strip() for level in ("Study", "Series", "SOP"))
-    places = tuple(_place(of_frame(dataset, index)) for index in frames) or (_place(dataset),)
-    return Instance(study, series, uid, int(number[0]) if number else None, places)
+def identify(dataset: Dataset, frames: Sequence[int]) -> Instance:
+    """What it is, and the places of these frames, where it has them."""
+    groups = len(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+    [number] = _numbers(dataset, "InstanceNumber", 1) or [math.inf]
+    study, series, uid = (_uid(dataset, f"{level}InstanceUID") for level in ("Study", "Series", "SOP"))
+    places = tuple(_place(of_frame(dataset, frame)) for frame in frames if frame < groups) or (_place(dataset),)
+    return Instance(study, series, uid, int(number) if abs(number) < MAX_NUMBER else None, places)
 
 
 def _place(dataset: Dataset) -> Place | None:
@@ -101,20 +103,27 @@ def _place(dataset: Dataset) -> Place | None:
         return None
     (a, b, c), (d, e, f) = axes[:3], axes[3:]
     product = b * f - c * e, c * d - a * f, a * e - b * d
-    if not (length := math.hypot(*product)):
+    if not 0 < (length := math.hypot(*product)) < math.inf:
         return None
     x, y, z = (each / length for each in product)
-    return Place((x, y, z), x * position[0] + y * position[1] + z * position[2])
+    along = x * position[0] + y * position[1] + z * position[2]
+    return Place((x, y, z), along) if math.isfinite(along) else None
+
+
+def _uid(dataset: Dataset, name: str) -> str:
+    """On one line, like all that goes into a table; empty where it is damaged, which a picture can do without."""
+    with suppress(Exception):
+        return " ".join(str(dataset.get(name) or "").split())
+    return ""
 
 
 def _numbers(dataset: Dataset, name: str, count: int) -> list[float] | None:
     """So many numbers; None where there are others, or what is none."""
-    try:
+    with suppress(Exception):
         value = dataset.get(name)
         found = [float(each) for each in ([value] if count == 1 else value)]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return found if len(found) == count and all(map(math.isfinite, found)) else None
+        return found if len(found) == count and all(map(math.isfinite, found)) else None
+    return None
 
 
 def _text(dataset: Dataset, name: str) -> str:

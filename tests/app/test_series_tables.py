@@ -24,7 +24,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_heap(folder / "heap")
     for place in (folder, folder / "uids"):
         place.mkdir(exist_ok=True)
-        made = ["--series", place / "series.csv", "--report", place / "page.html"]
+        made: list[str | Path] = ["--series", place / "series.csv", "--report", place / "page.html"]
         done = classified(folder / "heap", place / "table.csv", *made, *["--uids"][: place != folder])
         (place / "said").write_text(done.stdout + done.stderr)
     return folder

@@ -13,8 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import httpx2
+import numpy as np
 import pytest
 
+from tests.dicoms import dicom
 from tests.running import ROOT, Server, run
 
 PLACES = ("*.md", "training/*.md", "tests/*/*.md", "deploy/**/*.md")
@@ -29,7 +31,8 @@ ADDRESS = "http://127.0.0.1:8000"
 HERE = {  # run in a folder with some pictures and the committed bundles, with what is then to be read
     f"curl -F file=@examples/Hand.png {ADDRESS}/predict": '"label":"Hand"',
     f"curl --data-binary @examples/Hand.png -H 'Content-Type: image/png' {ADDRESS}/predict": '"label":"Hand"',
-    "./bodyregion classify archive/ 'more/*.zip' --out table.csv --report page.html": r"files +2\b",
+    "./bodyregion classify archive/ 'more/*.zip' --out table.csv --report page.html": r"files +3\b",
+    "./bodyregion classify archive/ --out table.csv --series series.csv --slices 8": r"series.csv, 1 series",
     "./bodyregion bundles": "mednist-0d35cfaf2f4e",
     "./bodyregion check": "(?s)Not a medical device.* is sound",
     "./bodyregion use a78da7e576ab": "mednist-a78da7e576ab is now current.",
@@ -56,6 +59,8 @@ ELSEWHERE = {  # run by another, with other pictures and folders
     "test_the_command_lays_out_three_folders_that_share_nothing",
     'make train ARGS="evaluate --external folder"': EVALUATE,
     "make train ARGS=robustness": EVALUATE,
+    "make train ARGS=series": "tests/training/test_series.py: "
+    "test_the_command_prints_how_the_committed_bundle_judges_series",
     "kubectl set image deployment/bodyregion bodyregion=registry.example/bodyregion:TAG": "tests/deploy/test_kubernetes.py: "
     "test_the_commands_for_another_bundle_change_the_manifest",
 }
@@ -108,6 +113,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder in ("archive", "more"):
         (root / folder).mkdir()
     shutil.copy(root / "examples" / "Hand.png", root / "archive")
+    (root / "archive" / "IM1").write_bytes(dicom(np.zeros((64, 64), np.uint8), SeriesInstanceUID="1.2.3"))
     with zipfile.ZipFile(root / "more" / "older.zip", "w") as packed:
         packed.write(root / "examples" / "HeadCT.png", "1/head.png")
     return root
@@ -141,11 +147,6 @@ def test_the_answer_in_the_readme_is_the_one_that_is_given(asking: httpx2.Client
     }
     assert given["probabilities"] == pytest.approx(told["probabilities"], abs=1e-3)
     assert given["ood_score"] == pytest.approx(told["ood_score"], abs=1e-3)
-
-
-def test_the_readme_prints_what_openapi_python_client_has_to_be_told(asking: httpx2.Client) -> None:
-    [told] = re.findall(r"^```yaml\n(.*?)^```", DOCUMENTS["README.md"], re.MULTILINE | re.DOTALL)
-    assert told in asking.get("/openapi.json").json()["info"]["description"]
 
 
 @pytest.mark.parametrize("command", sorted(command for command in COMMANDS if command.startswith("make ")))

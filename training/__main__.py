@@ -1,4 +1,4 @@
-"""Offline training: python -m training [split | evaluate | robustness]."""
+"""Offline training: python -m training [split | evaluate | robustness | series]."""
 
 import os
 import re
@@ -141,6 +141,24 @@ def robustness(
     )
     console.print(*tables.changes(judged))
     console.print(f"\nfigures and charts are in {out}")
+
+
+@cli.command("series")
+def series_command(
+    version: options.Version = bundle.CURRENT,
+    given: options.Given = None,
+    seed: options.Seed = 0,
+    artifacts: options.Artifacts = options.ARTIFACTS,
+    cache: options.Cache = options.CACHE,
+) -> None:
+    """Measure how a bundle judges series drawn from its answers for held-out companions: half a minute."""
+    with quiet():
+        from training import compare, drawn_series, series
+
+    chosen, answers = compare.on_companions(
+        artifacts, version, partial(companions.choose, given, cache=cache, say=console.print), cache / "compiled"
+    )
+    console.print(*series.tables(chosen.manifest, drawn_series.draw(chosen.manifest.classes, answers, seed)))
 
 
 def main() -> None:

@@ -15,8 +15,9 @@ from app.model.classifier import Classifier
 from training import DataError, report, split
 from training.companions import Companions
 from training.datasets import Pictures
-from training.evaluate import Evaluation, evaluate, forward_milliseconds
-from training.external import read
+from training.evaluate import Evaluation, evaluate, forward_milliseconds, judged
+from training.external import held_out, read
+from training.figures import Elsewhere
 from training.publish import LISTING
 from training.split import Split
 
@@ -59,6 +60,15 @@ def beside_article(
         _judge, pictures=pictures, companions=choose(chosen.manifest.classes), external=external, out=out, cache=cache
     )
     return [judge(chosen), *_of_article(chosen, artifacts, judge, say)]
+
+
+def on_companions(artifacts: Path, version: str, choose: Choose, cache: Path) -> tuple[Bundle, Elsewhere]:
+    """The chosen bundle, compiled in `cache`, and its answers for held-out companions. Raises DataError without any."""
+    chosen = bundle.find(artifacts, version)
+    if not (beside := choose(chosen.manifest.classes)):
+        raise DataError("Series are drawn from held-out companions, and there are none.")
+    chosen = checkpoint.compiled(chosen, cache)
+    return chosen, judged(classifier := Classifier(chosen), held_out(beside, classifier.view))
 
 
 def _of_article(chosen: Bundle, artifacts: Path, judge: Callable[[Bundle], Judged], say: Say) -> list[Judged]:

@@ -52,17 +52,17 @@ def evaluate(
     metrics |= on_split(val, classes, "val") | on_split(test, classes, "test") | on_corruptions(corrupted)
     if test.answers.evidence is not None:
         metrics["explanation_cost"] = occlusion.cost(classifier, _shrunk(inputs[rows], classifier.size))
-    kept = _judged(classifier, held_out(companions, classifier.view)) if companions else None
+    kept = judged(classifier, held_out(companions, classifier.view)) if companions else None
     if companions and kept:
         metrics |= on_elsewhere(kept, classes, "heldout_", "heldout_") | _on_new_kinds(kept, companions)
         metrics |= _on_classes_without(classifier, split, companions)
-    elsewhere = _judged(classifier, external) if external else None
+    elsewhere = judged(classifier, external) if external else None
     if elsewhere:
         metrics |= on_elsewhere(elsewhere, classes, "external_", "")
     return Evaluation(test, corrupted, kept, elsewhere, metrics)
 
 
-def _judged(classifier: Classifier, pictures: External) -> Elsewhere:
+def judged(classifier: Classifier, pictures: External) -> Elsewhere:
     return Elsewhere(pictures, score(classifier, pictures.inputs, pictures.labels))
 
 

@@ -20,7 +20,9 @@ SplitBy = Annotated[
     split.Method,
     typer.Option("--split", help="Keep neighbouring files, often of one patient, together (blocked), or not (random)."),
 ]
-Seed = Annotated[int, typer.Option(help="Number that fixes the split, the first weights and the order of pictures.")]
+Seed = Annotated[
+    int, typer.Option(help="Number that fixes the split, the first weights, the order of pictures and drawn series.")
+]
 Cache = Annotated[Path, typer.Option(help="Folder for downloads, decoded pictures and compiled models.")]
 Extra = Annotated[
     Path | None,

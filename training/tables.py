@@ -38,7 +38,7 @@ def changes(judged: list[Judged]) -> Iterator[Table]:
 
 def _of_bundles(heading: str, judged: list[Judged], names: int, rows: Iterable[tuple[str, ...]]) -> Table:
     """With the bundles' names over the columns where it has no heading of its own; `names` are characters for the rows'."""
-    table = _titled(heading, show_header=not heading)
+    table = titled(heading, show_header=not heading)
     table.add_column(width=names, overflow="fold")
     for one in judged:
         name = f"{one.preset}\n{one.bundle.manifest.name}\n{one.bundle.manifest.version}"
@@ -51,7 +51,7 @@ def _of_bundles(heading: str, judged: list[Judged], names: int, rows: Iterable[t
 
 def _by_class(one: Judged, classes: range) -> Table:
     metrics, names = one.found.metrics, one.bundle.manifest.classes
-    table = _titled(f"Right on the changed test split, and by class: {one.preset}, {one.bundle.title}")
+    table = titled(f"Right on the changed test split, and by class: {one.preset}, {one.bundle.title}")
     table.add_column("change", overflow="fold")
     table.add_column(f"right of {metrics['changed_mean'].n:,}", no_wrap=True)
     for index in classes:
@@ -65,7 +65,7 @@ def _by_class(one: Judged, classes: range) -> Table:
     return table
 
 
-def _titled(title: str, show_header: bool = True) -> Table:
+def titled(title: str, show_header: bool = True) -> Table:
     """A table below a blank line and its title."""
     shown = Text(f"\n{title}", "bold") if title else None
     return Table(

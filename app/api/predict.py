@@ -12,9 +12,10 @@ from app.api import errors, uploads
 from app.api.hints import hinted
 from app.api.openapi import MANY_PICTURES, ONE_PICTURE, PICTURE_REFUSALS, PNG, Router, example, problems
 from app.api.request import RequestContext
+from app.api.series import EXAMPLE_SERIES, Series
 from app.api.service import JudgingRoute, service_of
 from app.imaging.preview import overlay
-from app.model.prediction import EXAMPLE, Dicom, ModelRef, Prediction
+from app.model.prediction import EXAMPLE, EXAMPLE_DICOM, Dicom, ModelRef, Prediction
 
 JSON = "application/json"
 FRAMES_DESCRIPTION = "Of a picture with several: the middle one, or all, averaged and each."
@@ -64,9 +65,17 @@ class BatchEntry(BaseModel):
 
 
 class Batch(BaseModel):
-    model_config = example({"results": [{"index": 0} | EXAMPLE, {"index": 1, "error": errors.EXAMPLE}]})
+    model_config = example(
+        {
+            "results": [{"index": 0} | EXAMPLE | {"dicom": EXAMPLE_DICOM}, {"index": 1, "error": errors.EXAMPLE}],
+            "series": [EXAMPLE_SERIES],
+        }
+    )
 
     results: list[BatchEntry] = Field(description="One for each file, in order.")
+    series: list[Series] = Field(
+        description="One for each series, in the order of its first file; without DICOM files that name theirs, none."
+    )
 
 
 @router.post(
@@ -87,15 +96,15 @@ async def predict(context: RequestContext) -> Response:
 
 @router.post(
     "/predict/batch",
-    summary="Judge many pictures, each with its own answer or error",
+    summary="Judge many pictures, each with its own answer or error, and series of them together",
     response_model=Batch,
-    response_description="A prediction or an error for each file.",
+    response_description="A prediction or an error for each file, and what the files of each series show.",
     openapi_extra={"requestBody": MANY_PICTURES},
 )
 async def predict_batch(context: RequestContext) -> Response:
-    found = await service_of(context).predict_all(await uploads.many_files(context), context)
+    found, series = await service_of(context).predict_series(await uploads.many_files(context), context)
     results = [_entry(context, index, one) for index, one in enumerate(found)]
-    return Response(to_json({"results": results}), media_type=JSON)
+    return Response(to_json({"results": results, "series": series}), media_type=JSON)
 
 
 @router.post(

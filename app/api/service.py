@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
+from anyio import to_thread
 from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
@@ -18,7 +19,8 @@ from app.api.errors import Unusable
 from app.api.hints import hinted
 from app.api.metrics import Metrics
 from app.api.request import CURRENT, RequestContext, Timing
-from app.imaging import Header, ModelInput, Picture, PictureError, Pixels, to_input
+from app.api.series import Series, told
+from app.imaging import Header, Instance, ModelInput, Picture, PictureError, Pixels, to_input
 from app.imaging.preview import thumbnail
 from app.imaging.sandbox import Job
 from app.model import prediction
@@ -32,6 +34,7 @@ PART_FILES, PART_BYTES = 64, 2**20  # most files and bytes of a batch that go to
 # Errors of one file are values, so that they harm no other.
 Read = ModelInput | Exception
 Found = Prediction | Exception
+Judged = tuple[Found, Instance | None]  # and what a DICOM says that it is
 
 
 @dataclass(slots=True)
@@ -83,9 +86,14 @@ class Service:
 
     async def predict_all(self, files: list[bytes], context: RequestContext) -> list[Found]:
         """A prediction or its own error for each file, in order."""
+        return [found for found, _ in await self._predict_all(self._batcher(context), files, context)]
+
+    async def predict_series(self, files: list[bytes], context: RequestContext) -> tuple[list[Found], list[Series]]:
+        """The same, and what the DICOMs of each series say together."""
         batcher = self._batcher(context)
-        parts = await asyncio.gather(*(self._predict_part(batcher, part, context) for part in _parts(files)))
-        return [found for part in parts for found in part]
+        judged = await self._predict_all(batcher, files, context)
+        series = await to_thread.run_sync(told, batcher.bundle.manifest, judged)  # 10 ms for 256 of one slice each
+        return [found for found, _ in judged], series
 
     async def predict_pixels(self, inputs: Pixels, context: RequestContext) -> list[Found]:
         """A prediction or its own error for each picture as the model takes it, (n, size, size, 1), in order."""
@@ -104,13 +112,18 @@ class Service:
         context.timing.decode = monotonic() - start
         return _sound(made)
 
-    async def _predict_part(self, batcher: Batcher, files: list[bytes], context: RequestContext) -> list[Found]:
+    async def _predict_all(self, batcher: Batcher, files: list[bytes], context: RequestContext) -> list[Judged]:
+        parts = await asyncio.gather(*(self._predict_part(batcher, part, context) for part in _parts(files)))
+        return [judged for part in parts for judged in part]
+
+    async def _predict_part(self, batcher: Batcher, files: list[bytes], context: RequestContext) -> list[Judged]:
         timing, start = Timing(), monotonic()
-        items = await self.decode(partial(imaging.read_input, view=batcher.view), files, context)
+        made = await self.decode(partial(imaging.read_slice, view=batcher.view), files, context)
         timing.decode = monotonic() - start
-        found = await self._predict_each(batcher, items, timing)
+        read = [(one, None) if isinstance(one, Exception) else one for one in made]
+        found = await self._predict_each(batcher, [item for item, _ in read], timing)
         context.timing.cover(timing)
-        return found
+        return [(one, instance) for one, (_, instance) in zip(found, read, strict=True)]
 
     async def _predict_each(self, batcher: Batcher, items: Sequence[Read], timing: Timing) -> list[Found]:
         """A prediction for each that could be read; whatever the model makes of one picture harms no other."""

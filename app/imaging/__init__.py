@@ -135,6 +135,11 @@ def read_input(file: ImageFile, view: View) -> ModelInput:
     return to_input(picture, view.size), picture.header
 
 
+def read_slice(file: ImageFile, view: View) -> tuple[ModelInput, Instance | None]:
+    """The same, and what a DICOM says that it is, with the place of the frame seen. Raises PictureError."""
+    return read_input(file, view), file.instance([file.size.frames // 2])
+
+
 def read_frames(file: ImageFile, view: View, which: Sequence[int] | None = None) -> Iterator[ModelInput]:
     """Model inputs of all frames, or of those, one at a time. Raises PictureError."""
     for picture in file.frames(view.ct_window, which):

@@ -114,7 +114,7 @@ class Instance(NamedTuple):
     series: str  # SeriesInstanceUID
     uid: str  # SOPInstanceUID
     number: int | None  # InstanceNumber
-    places: tuple[Place | None, ...]  # of each frame of an enhanced object; of any other, its one
+    places: tuple[Place | None, ...]  # of each frame of an enhanced object that was asked for; of any other, its one
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +153,8 @@ class ImageFile(ABC):
         """Pictures of all frames, or of those, one at a time. Raises PictureError."""
         yield self.read()
 
-    def instance(self) -> Instance | None:
-        """What a DICOM says that it is; None for any other file."""
+    def instance(self, which: Sequence[int] | None = None) -> Instance | None:
+        """What a DICOM says that it is, with the places of all frames, or of those; None where nothing can be read of it."""
         return None
 
 

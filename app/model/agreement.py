@@ -17,6 +17,9 @@ PELVIS PROSTATE RECTUM RIB SACRUM SCAPULA SHOULDER SINUS SKULL SPINE SSPINE STER
 TRACHEA TSPINE URETER URETHRA UTERUS WRIST ZYGOMA
 """
 KNOWN_PARTS = frozenset(BODY_PARTS.split())
+KNOWN_MODALITIES = frozenset(
+    ["CR", "CT", "DX", "MG", "MR", "NM", "PT", "RG", "US"]
+)  # others may stand for a picture of any kind
 
 
 def agrees(terms: Mapping[str, Terms], label: str | None, header: Header) -> bool | None:
@@ -43,6 +46,12 @@ def region_agrees(terms: Mapping[str, Terms], label: str | None, said: Iterable[
         return True
     known = any(_names(other, plain) for other in terms.values()) or KNOWN_PARTS.intersection(" ".join(plain).split())
     return False if known else None
+
+
+def is_possible(terms: Mapping[str, Terms], label: str, modality: str | None) -> bool:
+    """Whether a picture of this modality can be of that class: an MR is no CT, however much a head looks like one."""
+    own = terms[label].modality if label in terms else []
+    return not own or modality in own or modality not in KNOWN_MODALITIES
 
 
 def _names(terms: Terms, said: Iterable[str]) -> bool:

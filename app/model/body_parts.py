@@ -1,20 +1,24 @@
 """What BodyPartExamined should say of a class, as DICOM has it."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.model.manifest import Terms
 
 
-class BodyPart(NamedTuple):
-    """A defined term of BodyPartExamined, and the concept of SNOMED CT for AnatomicRegionSequence."""
+class BodyPart(BaseModel):
+    """A body part as a DICOM header should name it, by PS3.16 Annex L."""
 
-    term: str
-    code: str
-    meaning: str
+    model_config = ConfigDict(frozen=True)
+
+    term: str = Field(description="Defined term for BodyPartExamined.")
+    code: str = Field(description="For AnatomicRegionSequence: CodeValue, a concept of SNOMED CT.")
+    scheme: str = Field(description="Beside it: CodingSchemeDesignator, SCT for SNOMED CT.")
+    meaning: str = Field(description="Beside it: CodeMeaning.")
 
     def __str__(self) -> str:
-        return f"{self.term} ({self.code}, SCT, {self.meaning})"
+        return f"{self.term} ({self.code}, {self.scheme}, {self.meaning})"
 
 
 # Terms, codes and meanings of PS3.16 table L-1 for the regions of CID 4031, and organs that bundles may name.
@@ -104,7 +108,10 @@ WHOLEBODY 38266002 Entire body
 WRIST 74670003 Wrist joint
 ZYGOMA 13881006 Zygoma
 """
-BODY_PARTS = {part.term: part for part in (BodyPart(*line.split(" ", 2)) for line in TABLE.split("\n") if line)}
+BODY_PARTS = {
+    term: BodyPart(term=term, code=code, scheme="SCT", meaning=meaning)
+    for term, code, meaning in (line.split(" ", 2) for line in TABLE.strip().split("\n"))
+}
 
 
 def suggested(terms: Mapping[str, Terms], labels: Iterable[str]) -> BodyPart | None:

@@ -1,12 +1,11 @@
 """What the model says about a picture, as service, tables and page tell it."""
 
-from dataclasses import asdict
-
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from app.imaging import Header
 from app.model.agreement import agrees
+from app.model.body_parts import BodyPart, suggested
 from app.model.classifier import Outputs
 from app.model.manifest import Manifest
 
@@ -18,6 +17,16 @@ EXAMPLE: JsonDict = {
     "ood_score": 0.03,
     "probabilities": {"Hand": 0.9993, "HeadCT": 0.0007},
     "model": MODEL,
+}
+EXAMPLE_DICOM: JsonDict = {
+    "modality": "DX",
+    "body_part": "HAND",
+    "rows": 2022,
+    "columns": 1736,
+    "frames": 1,
+    "window": {"center": 2047.5, "width": 4096},
+    "agrees": True,
+    "suggested": {"term": "HAND", "code": "85562004", "scheme": "SCT", "meaning": "Hand"},
 }
 
 
@@ -40,7 +49,9 @@ class Window(_Shape):
 
 
 class Dicom(_Shape):
-    """What the header of a DICOM says."""
+    """What the header of a DICOM says, and should say."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_DICOM]})
 
     modality: str | None = Field(description="Such as CT; null where the header names none.")
     body_part: str | None = Field(description="As the header words it; null where it names none.")
@@ -50,6 +61,9 @@ class Dicom(_Shape):
     window: Window | None = Field(description="null where the header has none.")
     agrees: bool | None = Field(
         description="Whether header and label agree, in region and modality; null where either names none, or none that is understood."
+    )
+    suggested: BodyPart | None = Field(
+        description="What the header should name for this label; null where there is no label, or none that DICOM has a term for."
     )
 
 
@@ -108,4 +122,13 @@ def predict_frames(manifest: Manifest, outputs: Outputs, header: Header | None) 
 
 def _dicom(manifest: Manifest, label: str | None, header: Header) -> Dicom:
     window = None if header.window is None else Window(center=header.window[0], width=header.window[1])
-    return Dicom(**asdict(header) | {"window": window, "agrees": agrees(manifest.dicom, label, header)})
+    return Dicom(
+        modality=header.modality,
+        body_part=header.body_part,
+        rows=header.rows,
+        columns=header.columns,
+        frames=header.frames,
+        window=window,
+        agrees=agrees(manifest.dicom, label, header),
+        suggested=None if label is None else suggested(manifest.dicom, [label]),
+    )

@@ -2,26 +2,31 @@
 
 The most probable sequence of regions is found for all slices at once by dynamic programming (A. Viterbi, IEEE Trans. Inf.
 Theory 13, 1967), with one penalty for a change of region. It counts in nats against the logarithms of the slices'
-probabilities; that none of the classes is shown is one region more, its probability the `ood_score`.
+probabilities; that none of the classes is shown is one region more, its probability the `ood_score`. Penalty and rules were
+chosen on drawn series, see training/README.md.
 """
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from app.imaging import Place
+from app.imaging import Instance, Place
+from app.model.agreement import is_possible
 from app.model.classifier import Outputs
 from app.model.manifest import Manifest
 
 MIXED = "mixed"  # the label of a series that shows several regions
-CHANGE_PENALTY = 12.0  # chosen on drawn series, see training/README.md
+CHANGE_PENALTY = 1.5  # times √n in n slices: neighbours repeat one another, so many prove less than they count
 LEAST_PROBABILITY = 0.01  # of a region in one slice: however sure the model is, one slice is not proof
-MOST_SHARE_OF_OTHERS = 1 / 3  # of the slices that show a region: a chest reaches into the abdomen, and stays a chest
+# Of other regions than its own a series may show less than so much and keep its label. Of two chests scanned down to the kidneys
+# 8 and 12 cm, the latter 3 of 8 slices, were taken for abdomen; the chest in a scan of the whole trunk has about 20 cm.
+MIXED_FROM_SHARE = 0.4  # of the slices that show a region, all others together
+MIXED_FROM_EXTENT = 150.0  # mm of one other region, where places are known
 PARALLEL = 0.99  # least cosine between the normals of slices that are ordered by position
 
 Labels = npt.NDArray[np.intp]  # (slices,) positions among the classes, behind them that of none
@@ -57,6 +62,15 @@ class Verdict(NamedTuple):
     ranges: list[Range]
 
 
+def grouped(instances: Iterable[Instance]) -> list[list[int]]:
+    """Positions of those that are of one series, for each series in the order of its first; what names none is in none."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for index, instance in enumerate(instances):
+        if instance.series:
+            found.setdefault((instance.study, instance.series), []).append(index)
+    return [*found.values()]
+
+
 def order(slices: Sequence[Slice]) -> list[int]:
     """Positions of the slices from first to last: along their normal, else by number, else by name.
 
@@ -83,42 +97,57 @@ def spread(count: int, of: int) -> list[int]:
 
 def judge(
     manifest: Manifest,
+    slices: Sequence[Slice],
     answers: Outputs,
+    modality: str | None = None,
     at: Sequence[int] | None = None,
-    count: int = 0,
     penalty: float = CHANGE_PENALTY,
 ) -> Verdict:
-    """The verdict on n slices in order, of which the model gave these `answers`.
+    """The verdict on slices in order, by the model's `answers` and the modality in the header.
 
-    Where they stand for a series of `count`, `at` says for each which of it it is; those between are as the nearest.
+    Where not all have an answer, `at` says which have; the others are as the nearest. What cannot be of its class by its
+    modality is none of the classes.
     """
     classes, probabilities, ood_score = manifest.classes, answers.probabilities, answers.ood_score
     threshold = manifest.ood.threshold if manifest.ood else 1.0
     strange = np.zeros(len(probabilities)) if ood_score is None else ood_score
-    alone = np.where(strange > threshold, len(classes), probabilities.argmax(axis=1))
-    together = _most_probable(np.column_stack([probabilities * (1 - strange)[:, None], strange]), penalty)
+    possible = np.array([is_possible(manifest.dicom, each, modality) for each in classes])
+    best = probabilities.argmax(axis=1)
+    alone = np.where((strange <= threshold) & possible[best], best, len(classes))
+    likely = probabilities * (1 - strange)[:, None] * possible
+    together = _most_probable(np.column_stack([likely, 1 - likely.sum(axis=1)]), penalty)
+    whole = together if at is None else together[_nearest(at, len(slices))]
     names = [*classes, None]
-    label, says_so = _label(together, alone, names)
+    label = _label(together, whole, slices, names)
+    says_so = alone == (together if label == MIXED else names.index(label))
     means = dict(zip(classes, probabilities.mean(axis=0).tolist(), strict=True))
-    whole = together if at is None else together[_nearest(at, count)]
     return Verdict(label, float(says_so.mean()), means, _ranges(whole, names))
 
 
-def _label(together: Labels, alone: Labels, names: list[str | None]) -> tuple[str | None, npt.NDArray[np.bool_]]:
-    """The label, and which slices say so by themselves."""
+def _label(together: Labels, whole: Labels, slices: Sequence[Slice], names: list[str | None]) -> str | None:
+    """By the slices that have an answer, and by all."""
     none = len(names) - 1
     shown = Counter(together[together != none].tolist())
     if 2 * shown.total() < len(together):
-        return None, alone == none
-    region, count = max(shown.items(), key=lambda item: item[1])
-    if shown.total() - count >= MOST_SHARE_OF_OTHERS * shown.total():
-        return MIXED, alone == together
-    return names[region], alone == region
+        return None
+    region = max(shown, key=lambda each: shown[each])
+    extents = _extents(slices)
+    is_long = any(extents[whole == other].sum() >= MIXED_FROM_EXTENT for other in shown if other != region)
+    is_mixed = is_long or shown.total() - shown[region] >= MIXED_FROM_SHARE * shown.total()
+    return MIXED if is_mixed else names[region]
+
+
+def _extents(slices: Sequence[Slice]) -> npt.NDArray[np.floating]:
+    """Millimetres that each slice stands for, (n,); zeros where their places are not known."""
+    places = [each.place for each in slices]
+    if len(slices) < 2 or not parallel(places):
+        return np.zeros(len(slices))
+    return np.abs(np.gradient([place.along for place in places if place]))
 
 
 def _most_probable(probabilities: npt.NDArray[np.floating], penalty: float) -> Labels:
-    """The sequence of regions, (n,), for the probability of each in each slice, (n, regions)."""
-    scores = np.log(np.maximum(probabilities, LEAST_PROBABILITY))
+    """The sequence of regions, (n,), for the probability of each in each slice, (n, regions); a change costs √n penalties."""
+    scores, penalty = np.log(np.maximum(probabilities, LEAST_PROBABILITY)), penalty * len(probabilities) ** 0.5
     best, before = scores[0], np.zeros(scores.shape, np.intp)
     for index, score in enumerate(scores[1:], start=1):
         leading = best.argmax()

@@ -24,7 +24,11 @@ SUGGESTED = "a defined term for BodyPartExamined, with its code, scheme and mean
 NOT_SAMPLED = "not sampled"  # the kind of a file that --slices passed over
 PER_CLASS = "p_<class>"  # stands for a column of each class
 COLUMNS = (
-    Column("path", str, "the file; for a member of an archive, its path below that of the archive"),
+    Column(
+        "path",
+        str,
+        "the file; for a member of an archive, its path below that of the archive, and #2 for a second of one name",
+    ),
     Column("sha256", str, "checksum of the file's content: the same for two copies of a file"),
     Column(
         "kind",

@@ -12,7 +12,8 @@ from urllib.parse import quote
 from app import imaging
 from app.imaging.preview import thumbnail
 from app.scoring.columns import Row
-from app.scoring.files import File, Unreadable, find
+from app.scoring.files import File, Unreadable
+from app.scoring.finding import find
 from app.scoring.sections import MAX_PATHS, Entry, Section, sections
 from app.scoring.summary import Summary
 from app.scoring.table import Table, written_whole

@@ -18,7 +18,8 @@ from rich.text import Text
 
 from app.scoring import ScoringError, series
 from app.scoring.columns import Row
-from app.scoring.files import File, find
+from app.scoring.files import File
+from app.scoring.finding import find
 from app.scoring.report import write_report
 from app.scoring.sampling import Sample
 from app.scoring.scorer import Score

@@ -52,13 +52,14 @@ class Series:
 
     def verdict(self, manifest: Manifest) -> Verdict | None:
         """None where no slice was judged."""
-        ordered = [self.answers[place] for place in series.order(self.slices)]
-        judged = {at: answer for at, answer in enumerate(ordered) if answer}
+        order = series.order(self.slices)
+        judged = {at: answer for at, place in enumerate(order) if (answer := self.answers[place])}
         if not judged:
             return None
         answers = np.array([*judged.values()], np.float32)
         outputs = Outputs(answers[:, 1:], answers[:, 0] if manifest.ood else None)
-        return series.judge(manifest, outputs, [*judged], len(ordered))
+        ordered = [self.slices[place] for place in order]
+        return series.judge(manifest, ordered, outputs, _most(self.modalities), [*judged])
 
     def pictured(self) -> str:
         """The file of the slice in the middle of those that were judged, or of all."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from app.scoring.files import find
+from app.scoring.finding import find
 from app.scoring.local import on_all_cores
 from tests.app.scored import begin, classify, copies, rows
 from tests.bundles import compiled

@@ -11,14 +11,21 @@ from PIL import Image
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
+from app import imaging
 from app.imaging import Pixels
 from app.model import bundle
 from tests.dicoms import dicom, item
-from tests.running import run
+from tests.running import ROOT, run, serving
 from training import phantoms
 
 HAND = phantoms.draw("Hand", np.random.default_rng(12345))
 HEAD = phantoms.draw("HeadCT", np.random.default_rng(12345))
+HAND_SUGGESTED = {"term": "HAND", "code": "85562004", "scheme": "SCT", "meaning": "Hand"}
+HEAD_SUGGESTED = {"term": "HEAD", "code": "69536005", "scheme": "SCT", "meaning": "Head"}
+
+
+def shown(example: str) -> Pixels:
+    return imaging.decode((ROOT / "examples" / f"{example}.png").read_bytes()).pixels
 
 
 @pytest.mark.parametrize(
@@ -51,7 +58,29 @@ def test_the_header_agrees_contradicts_or_says_nothing(
         "frames": 1,
         "window": {"center": 128, "width": 256},
         "agrees": agrees,
+        "suggested": HAND_SUGGESTED if picture is HAND else HEAD_SUGGESTED,
     }
+
+
+def test_a_chest_whose_header_says_nothing_gets_the_term_of_dicom(asking: httpx2.Client) -> None:
+    told = asking.post("/predict", content=dicom(shown("ChestCT"), Modality="CT")).json()["dicom"]
+    assert told["suggested"] == {"term": "CHEST", "code": "816094009", "scheme": "SCT", "meaning": "Chest"}
+    assert (told["body_part"], told["agrees"]) == (None, None)
+
+
+def test_nothing_is_suggested_for_a_stranger(asking: httpx2.Client) -> None:
+    answer = asking.post("/predict", content=dicom(shown("stranger"), BodyPartExamined="HAND")).json()
+    assert answer["label"] is None
+    assert answer["dicom"]["suggested"] is None
+
+
+def test_nothing_is_suggested_by_a_bundle_without_terms(root: Path, tmp_path: Path) -> None:
+    whole = bundle.read(root / "current")
+    bundle.seal(whole.folder, whole.manifest.model_copy(update={"dicom": {}}))
+    with serving(whole.folder, tmp_path / "log") as server, server.client() as client:
+        answer = client.post("/predict", content=dicom(HAND, BodyPartExamined="HAND")).json()
+    assert answer["label"] == "Hand"
+    assert (answer["dicom"]["agrees"], answer["dicom"]["suggested"]) == (None, None)
 
 
 def test_a_coded_region_says_as_much_as_a_word(client: httpx2.Client) -> None:
@@ -74,7 +103,7 @@ def test_all_frames_are_averaged_and_told_one_by_one(client: httpx2.Client) -> N
     every = client.post("/predict", files={"file": file}, params={"frames": "all"}).json()
     assert middle["label"] == "Hand"
     assert [frame["label"] for frame in every["frames"]] == ["HeadCT", "Hand", "HeadCT"]
-    assert every["dicom"] == middle["dicom"]
+    assert every["dicom"] == middle["dicom"] | {"suggested": HEAD_SUGGESTED}
     for name, value in every["probabilities"].items():
         assert value == pytest.approx(np.mean([frame["probabilities"][name] for frame in every["frames"]]), abs=1e-6)
 

@@ -18,6 +18,8 @@ from jsonschema import Draft202012Validator
 import app
 from app.api.v2 import wire
 from app.model import bundle
+from tests.dicoms import dicom
+from tests.hostile.case import HAND
 from tests.running import COMMITTED, Server
 
 GENERATOR = "openapi-python-client"
@@ -81,8 +83,20 @@ def test_a_generated_client_sends_a_file_and_reads_the_prediction(
 
 def test_a_generated_client_sends_many_files(service: Any, hand: bytes) -> None:
     body = model("PredictBatchBody")(files=[file(hand), file(b"not a picture")])
-    first, second = ask("prediction.predict_batch", service, body=body).parsed.results
+    answer = ask("prediction.predict_batch", service, body=body).parsed
+    first, second = answer.results
     assert (first.index, second.index, second.error.status) == (0, 1, 415)
+    assert answer.series == []
+
+
+def test_a_generated_client_reads_a_series_and_what_its_header_should_say(service: Any) -> None:
+    body = model("PredictBatchBody")(files=[file(dicom(HAND, SeriesInstanceUID="1.2.7"))])
+    answer = ask("prediction.predict_batch", service, body=body).parsed
+    [series], [result] = answer.series, answer.results
+    assert (series.indices, series.label) == ([0], "Hand")
+    assert series.probabilities.to_dict() == pytest.approx(result.probabilities.to_dict())
+    assert [(each.first, each.last, each.label) for each in series.ranges] == [(1, 1, "Hand")]
+    assert result.dicom.suggested.term == "HAND"
 
 
 def test_a_generated_client_gets_the_picture_of_an_explanation(service: Any, hand: bytes) -> None:

@@ -25,7 +25,8 @@ from app.scoring.containers import (
     UNKNOWN_METHOD,
     Fault,
 )
-from app.scoring.files import Unreadable, find
+from app.scoring.files import Unreadable
+from app.scoring.finding import find
 from tests.field.drawn import HAND, HEAD
 from training import phantoms
 

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from app.scoring.containers import NO_FILE
-from app.scoring.files import Unreadable, find
+from app.scoring.files import Unreadable
+from app.scoring.finding import find
 from tests.app.scored import begin, classify, copies
 from tests.benchmarks.processes import family
 from tests.running import COMMITTED, wait_until
 
 # Root may enter any folder, save without these.
 POWERLESS = [] if os.geteuid() else ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-NAMES = "import json, sys; from app.scoring.files import find; json.dump([[f.name, f.fault] for f in find(sys.argv[1:])], sys.stdout)"
+NAMES = "import json, sys; from app.scoring.finding import find; json.dump([[f.name, f.fault] for f in find(sys.argv[1:])], sys.stdout)"
 MANY = 3000  # pictures, which take longer than a second
 
 

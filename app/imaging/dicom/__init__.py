@@ -67,9 +67,10 @@ class DicomFile(ImageFile):
             for index in range(self.header.frames) if which is None else which:
                 yield self._frame(pixels, index, ct_window)
 
-    def instance(self) -> Instance:
-        with as_damage(*DAMAGED):
-            return identify(self.dataset, self.header.frames)
+    def instance(self, which: Sequence[int] | None = None) -> Instance | None:
+        with suppress(Exception):  # whatever is wrong there, the picture may be sound
+            return identify(self.dataset, range(self.header.frames) if which is None else which)
+        return None
 
     def hounsfield(self) -> npt.NDArray[np.float32] | None:
         """Hounsfield units of the middle frame, (rows, columns), for whoever chooses a window; None where the header
@@ -118,7 +119,7 @@ def peek(file: BinaryIO, limits: SizeLimits) -> tuple[Header, Instance] | None:
     with suppress(Exception):
         dataset = read_header(file, limits.pixels)[1]
         if _kind(dataset) not in KINDS_WITHOUT_PICTURE:
-            return (header := describe(dataset)), identify(dataset, min(header.frames, limits.frames))
+            return (header := describe(dataset)), identify(dataset, range(min(header.frames, limits.frames)))
     return None
 
 

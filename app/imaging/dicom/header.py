@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from io import BytesIO
 from typing import BinaryIO
@@ -16,7 +16,7 @@ from pydicom.tag import Tag
 from app.imaging.picture import Header, Instance, Place, TooMuchWork
 
 # All that is ever looked at. The rest of a header, names among it, is passed over unread.
-TAGS = (
+NAMES = (
     *("SOPClassUID", "Modality", "BodyPartExamined", "AnatomicRegionSequence", "NumberOfFrames", "Rows", "Columns"),
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "PixelRepresentation"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelPaddingValue", "PixelPaddingRangeLimit"),
@@ -29,6 +29,7 @@ TAGS = (
     *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
     *("InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient"),
 )
+TAGS = [int(Tag(name)) for name in NAMES]
 FRAME_GROUPS = (
     *("PixelValueTransformationSequence", "FrameVOILUTSequence", "FrameAnatomySequence"),
     *("PlanePositionSequence", "PlaneOrientationSequence"),
@@ -36,7 +37,6 @@ FRAME_GROUPS = (
 MAX_INFLATED_PER_PIXEL = 8  # bytes for each pixel allowed that a deflated file may unpack to
 MAX_NUMBER = 2**31  # of an instance, by the VR IS (PS3.5 6.2)
 META_GROUP = 2  # the group of elements about the file itself
-FUNCTIONAL_GROUPS = 0x5200  # about frames
 IMPLIED_SYNTAXES = {  # of a file that does not name its own, by what it looks like: implicit, little-endian
     (True, True): uid.ImplicitVRLittleEndian,
     (False, True): uid.ExplicitVRLittleEndian,
@@ -54,7 +54,7 @@ def read_header(file: BinaryIO, max_pixels: int) -> tuple[BinaryIO, Dataset]:
             raise ValueError("packed more than once")
         file = BytesIO(content)
     file.seek(0)
-    dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags(TAGS))
+    dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=TAGS)
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit, little = dataset.original_encoding
         dataset.file_meta.TransferSyntaxUID = IMPLIED_SYNTAXES[bool(implicit), bool(little)]
@@ -72,10 +72,6 @@ def inflated(data: bytes, most: int) -> bytes:
     return content
 
 
-def tags(names: Iterable[str]) -> list[int]:
-    return [int(Tag(name)) for name in names]
-
-
 def describe(dataset: Dataset) -> Header:
     region = of_frame(dataset, 0).get("AnatomicRegionSequence") or [Dataset()]
     coded = [_text(region[0], name) for name in ("CodeMeaning", "CodeValue")]
@@ -90,12 +86,12 @@ def describe(dataset: Dataset) -> Header:
     )
 
 
-def identify(dataset: Dataset, frames: int) -> Instance:
-    """What it is, and the places of so many frames, where it has them."""
-    frames = min(frames, len(dataset.get("PerFrameFunctionalGroupsSequence") or []))
+def identify(dataset: Dataset, which: Sequence[int]) -> Instance:
+    """UIDs, number and places: those of the frames `which` that have any."""
+    known = len(dataset.get("PerFrameFunctionalGroupsSequence") or [])
     [number] = _numbers(dataset, "InstanceNumber", 1) or [math.inf]
     study, series, uid = (_uid(dataset, f"{level}InstanceUID") for level in ("Study", "Series", "SOP"))
-    places = tuple(_place(of_frame(dataset, index)) for index in range(frames)) or (_place(dataset),)
+    places = tuple(_place(of_frame(dataset, index)) for index in which if index < known) or (_place(dataset),)
     return Instance(study, series, uid, int(number) if abs(number) < MAX_NUMBER else None, places)
 
 
@@ -137,9 +133,7 @@ def _text(dataset: Dataset, name: str) -> str:
 
 def of_frame(dataset: Dataset, index: int) -> Dataset:
     """The header with what an enhanced object says of one frame laid over it."""
-    merged = Dataset()
-    # Without those of all frames, which pydicom would go through for each: 100 s for the places of 10,000.
-    merged.update({tag: element for tag, element in dataset.items() if tag.group != FUNCTIONAL_GROUPS})
+    merged = Dataset(dict(dataset.items()))  # update() would go through all frames for each
     frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
     shared = dataset.get("SharedFunctionalGroupsSequence") or []
     for groups in (*shared[:1], *frames[index : index + 1]):

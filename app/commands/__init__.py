@@ -3,7 +3,6 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
 
 import structlog
 import typer
@@ -12,6 +11,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from app import settings
+from app.commands import options
 from app.limits import usable_cores
 from app.model import bundle, checkpoint
 from app.scoring import ScoringError
@@ -33,35 +33,17 @@ cli = typer.Typer(
     help="Tell which body region a radiology picture shows. Not a medical device.",
     pretty_exceptions_enable=False,
 )
-Root = Annotated[Path, typer.Option(help="Folder that holds the bundles.")]
-ROOT = bundle.default_root()
-CURRENT = ROOT / bundle.CURRENT
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="BODYREGION_CACHE",
-        default_factory=checkpoint.default_cache,
-        help="Folder of compiled models.",
-        show_default=False,
-    ),
-]
-
 NAME_FOLDER = "name the folder of one"
 
 log = structlog.get_logger()
 
 
-def _versions(context: typer.Context) -> list[str]:
-    """What a shell completes the word after `use` to."""
-    return [found.manifest.version for found in bundle.available(context.params.get("root") or ROOT)]
-
-
 @cli.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; else BODYREGION_HOST.")] = None,
-    port: Annotated[str | None, typer.Option(metavar="<int>", help="Port to listen on; else BODYREGION_PORT.")] = None,
-    folder: Annotated[Path | None, typer.Option("--bundle", help="Bundle to serve; else BODYREGION_BUNDLE.")] = None,
-    workers: Annotated[str | None, typer.Option(metavar="<int>", help="Processes; else BODYREGION_WORKERS.")] = None,
+    host: options.Host = None,
+    port: options.Port = None,
+    folder: options.Served = None,
+    workers: options.Workers = None,
 ) -> None:
     """Answer pictures over HTTP until told to stop; SIGHUP looks for another bundle."""
     from app.serving.server import bind
@@ -87,33 +69,17 @@ def serve(
 
 @cli.command(cls=CommandWithTable)
 def classify(
-    paths: Annotated[list[str], typer.Argument(help="Folders, files, zip and tar archives, or globs in quotes.")],
-    out: Annotated[Path, typer.Option(help="Table to write: .csv, .jsonl or .parquet; one that exists is continued.")],
-    cache: Cache,
-    report: Annotated[Path | None, typer.Option(help="Page to write for a person who checks the table: .html.")] = None,
-    folder: Annotated[
-        Path, typer.Option("--bundle", envvar="BODYREGION_BUNDLE", help="Folder of the bundle to use.")
-    ] = CURRENT,
-    series: Annotated[
-        Path | None,
-        typer.Option(help="Table of series to write, one row each: .csv or .jsonl; it is made anew each time."),
-    ] = None,
-    slices: Annotated[
-        int | None,
-        typer.Option(min=1, help="Judge only so many slices of each series, spread over it; by default all."),
-    ] = None,
-    series_by: Annotated[
-        Literal["folder"] | None,
-        typer.Option(help="Take files without a series, such as JPEG, for those of their folder."),
-    ] = None,
-    uids: Annotated[
-        bool, typer.Option("--uids", help="Write the UIDs of study, series and DICOM object into the tables.")
-    ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
-    address: Annotated[
-        str | None,
-        typer.Option("--cluster", help="Run on Ray: host:port, auto for the cluster here, local to start one."),
-    ] = None,
+    paths: options.Paths,
+    out: options.Out,
+    cache: options.Cache,
+    report: options.Report = None,
+    folder: options.Folder = options.CURRENT,
+    series: options.Series = None,
+    slices: options.Slices = None,
+    series_by: options.SeriesBy = None,
+    uids: options.Uids = False,
+    workers: options.Processes = None,
+    address: options.Cluster = None,
 ) -> None:
     """Predict the body region of every picture in folders and archives, as a table with one row per file.
 
@@ -138,7 +104,7 @@ def classify(
 
 
 @cli.command()
-def check(path: Annotated[Path, typer.Argument(help="A bundle's folder.")] = CURRENT) -> None:
+def check(path: options.Checked = options.CURRENT) -> None:
     """Verify a bundle as the service would, compare its checkpoint with the compiled form, and print its card."""
     from app.model.classifier import Classifier
 
@@ -152,11 +118,11 @@ def check(path: Annotated[Path, typer.Argument(help="A bundle's folder.")] = CUR
 
 @cli.command("compile")
 def compile_command(
-    cache: Cache,
-    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; the current one by default.")] = None,
+    cache: options.Cache,
+    paths: options.Compiled = None,
 ) -> None:
     """Compile checkpoints into the cache, for a start without Keras or without waiting for it."""
-    for path in paths or [CURRENT]:
+    for path in paths or [options.CURRENT]:
         opened = checkpoint.compiled(_open(path, NAME_FOLDER), cache)
         if checkpoint.keeps(cache, opened):
             typer.echo(f"{opened.title} is compiled.")
@@ -167,7 +133,7 @@ def compile_command(
 
 
 @cli.command()
-def bundles(root: Root = ROOT) -> None:
+def bundles(root: options.Root = options.ROOT) -> None:
     """List the published bundles; the arrow points at the current one."""
     table = Table("", "bundle", "created", "preset", "test accuracy")
     for found in _published(root):
@@ -183,9 +149,7 @@ def bundles(root: Root = ROOT) -> None:
 
 
 @cli.command()
-def use(
-    version: Annotated[str, typer.Argument(help="Version or folder name.", autocompletion=_versions)], root: Root = ROOT
-) -> None:
+def use(version: options.Version, root: options.Root = options.ROOT) -> None:
     """Make another published bundle the current one; a running service changes over to it."""
     _published(root)
     typer.echo(f"{bundle.use(root, version).title} is now current.")

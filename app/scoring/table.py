@@ -76,7 +76,7 @@ class Table:
         try:
             for row in found:
                 self._check([*row], row.get("model"))
-                yield row
+                yield {name: self._value(name, text) for name, text in row.items()} if self._as_csv else row
         except (ValueError, TypeError, AttributeError) as error:
             raise ScoringError(f"{self.path} is not a table made here; choose another --out.") from error
 
@@ -111,13 +111,12 @@ class Table:
                 yield from (json.loads(line) for line in lines)
                 return
             reader = csv.DictReader(lines)
-            for row in reader:
-                yield {name: self._value(name, text) for name, text in row.items()}
+            yield from reader
             if reader.line_num == 1:  # a head alone
                 self._check(reader.fieldnames or (), self.bundle.title)
 
-    def _value(self, name: str, text: str) -> Value:
-        kind = self._columns.get(name, str)
+    def _value(self, name: str, text: Value) -> Value:
+        kind = self._columns[name]
         if not text:
             return None
         return text == "true" if kind is bool else kind(text)

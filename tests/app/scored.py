@@ -1,7 +1,9 @@
-"""`python -m app classify`, and the rows it leaves."""
+"""`python -m app classify`, and the rows and the page it leaves."""
 
 import csv
+import re
 import subprocess
+from html import unescape
 from pathlib import Path
 
 from tests.running import ROOT, run, start
@@ -39,3 +41,15 @@ def rows(table: Path) -> Rows:
     named = {row["path"]: row for row in found}
     assert len(named) == len(found)
     return named
+
+
+def entries(page: Path, heading: str) -> list[str]:
+    """Those below a heading, as a reader sees them."""
+    [section] = re.findall(rf"<h2[^>]*>{heading}</h2>.*?</ul>", page.read_text(), re.DOTALL)
+    return [as_read(entry) for entry in re.findall(r"<li>.*?</li>", section, re.DOTALL)]
+
+
+def as_read(html: str) -> str:
+    html = re.sub(r"</th><td>", " ", html)
+    lines = (unescape(re.sub(r"<[^>]*>", "", line)).strip() for line in re.split(r"\n|</p>|</h.>|</summary>", html))
+    return "\n".join(filter(None, lines))

@@ -1,7 +1,6 @@
 """What `classify` tells a person at its end and on the page of `--report`."""
 
 import re
-from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from app.imaging import Pixels
 from app.model.bundle import read
 from app.scoring.columns import Row, columns
 from app.scoring.table import Table
-from tests.app.scored import classify, rows
+from tests.app.scored import as_read, classify, entries, rows
 from tests.dicoms import dicom
 from tests.running import COMMITTED
 from training import phantoms
@@ -48,7 +47,7 @@ def told(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, P
 
 
 def test_what_adds_up_stands_apart_from_what_overlaps(told: tuple[str, Path]) -> None:
-    terminal, page = told[0], _text((told[1] / "page.html").read_text())
+    terminal, page = told[0], as_read((told[1] / "page.html").read_text())
     counts = {"Hand": 6, "none of the classes": 4, "not a picture": 1, "DICOM without pixels": 1, "unreadable": 1}
     for name, count in (counts | {"files": sum(counts.values())}).items():
         assert re.search(rf"^ *{name} +{count} *$", terminal, re.MULTILINE)
@@ -65,21 +64,21 @@ def test_what_adds_up_stands_apart_from_what_overlaps(told: tuple[str, Path]) ->
 
 
 def test_a_disagreement_says_whether_it_is_in_the_region(folder: Path, told: tuple[str, Path]) -> None:
-    knee, ct = _entries(told[1] / "page.html", "The header disagrees")
+    knee, ct = entries(told[1] / "page.html", "The header disagrees")
     assert f"header: CR, KNEE\nthe region does not agree\n{folder}/knee.dcm" in knee
     assert f"header: CT, HAND\nthe region agrees, the modality does not\n{folder}/ct.dcm" in ct
 
 
 def test_the_refused_come_nearest_first_with_their_nearest_class(told: tuple[str, Path]) -> None:
     strangers = [row for row in rows(told[1] / "table.csv").values() if row["accepted"] == "false"]
-    entries = _entries(told[1] / "page.html", "None of the classes")
-    for row, entry in zip(sorted(strangers, key=lambda row: float(row["ood_score"])), entries, strict=True):
+    found = entries(told[1] / "page.html", "None of the classes")
+    for row, entry in zip(sorted(strangers, key=lambda row: float(row["ood_score"])), found, strict=True):
         nearest = max(BUNDLE.manifest.classes, key=lambda name: float(row[f"p_{name}"]))
         assert entry == f"nearest {nearest}\nstrangeness {float(row['ood_score']):.3f}\n{row['path']}"
 
 
 def test_copies_are_shown_together(folder: Path, told: tuple[str, Path]) -> None:
-    assert _entries(told[1] / "page.html", "Copies") == [f"2 files\n{folder}/a<b>&c.png\n1 more\n{folder}/copy.png"]
+    assert entries(told[1] / "page.html", "Copies") == [f"2 files\n{folder}/a<b>&c.png\n1 more\n{folder}/copy.png"]
 
 
 def test_the_page_needs_nothing_else_and_names_where_it_comes_from(folder: Path, told: tuple[str, Path]) -> None:
@@ -102,11 +101,11 @@ def test_what_is_shown_of_many_says_how_many_there_are(tmp_path: Path) -> None:
         table.append([_picture(number, label="Hand", sha256="f" * 64) for number in range(1000, 1050)])
         table.append([_row(f"{number}.png", kind="unreadable", error="[Torn]") for number in range(30)])
     said = classify(tmp_path / "empty", table.path, COMMITTED, "--report", tmp_path / "page.html")
-    page = _text((tmp_path / "page.html").read_text())
+    page = as_read((tmp_path / "page.html").read_text())
     assert "Accepted with a confidence below 95%: 1,000." in said
     assert "Copies of another picture: 49; groups of the same content: 1." in said
     assert "30  [Torn]" in said
-    weak = _entries(tmp_path / "page.html", "Accepted with little confidence")
+    weak = entries(tmp_path / "page.html", "Accepted with little confidence")
     assert [entry.splitlines()[-1] for entry in weak] == [f"{number}.png" for number in range(300)]
     assert weak[0].startswith("Hand, confidence 50.0%")
     assert "The first 300 of 1,000; the table has all." in page
@@ -128,15 +127,3 @@ def _row(path: str, **fields: str | float | bool | None) -> Row:
 def _picture(number: int, **fields: str | float | bool | None) -> Row:
     judged: Row = {"kind": "picture", "sha256": f"{number:016x}{0:048x}", "accepted": True, "confidence": 1.0}
     return _row(f"{number}.png", **judged | fields)
-
-
-def _entries(page: Path, heading: str) -> list[str]:
-    """Those below a heading, as a reader sees them."""
-    [section] = re.findall(rf"<h2[^>]*>{heading}</h2>.*?</ul>", page.read_text(), re.DOTALL)
-    return [_text(entry) for entry in re.findall(r"<li>.*?</li>", section, re.DOTALL)]
-
-
-def _text(html: str) -> str:
-    html = re.sub(r"</th><td>", " ", html)
-    lines = (unescape(re.sub(r"<[^>]*>", "", line)).strip() for line in re.split(r"\n|</p>|</h.>|</summary>", html))
-    return "\n".join(filter(None, lines))

@@ -5,6 +5,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+import pandas
 import pytest
 
 from tests.app.heap import write_heap
@@ -126,8 +127,8 @@ def test_a_table_with_uids_and_one_without_are_not_mixed(told: Path) -> None:
 
 
 def test_a_table_from_before_there_were_series_is_refused(told: Path, tmp_path: Path) -> None:
-    old = (told / "table.csv").read_text().replace(",suggested,study,series,", ",", 1)
-    (tmp_path / "table.csv").write_text(old)
+    old = pandas.read_csv(told / "table.csv").drop(columns=["suggested", "study", "series"])
+    old.to_csv(tmp_path / "table.csv", index=False)
     done = classified(told / "heap", tmp_path / "table.csv", "--series", tmp_path / "series.csv")
     assert done.stderr.endswith("table.csv has no column suggested; choose another --out.\n")
     assert (done.returncode, [*tmp_path.iterdir()]) == (2, [tmp_path / "table.csv"])

@@ -61,10 +61,11 @@ def told(manifest: Manifest, judged: Sequence[tuple[Prediction | Exception, Inst
 
 
 def _together(manifest: Manifest, slices: Sequence[_Slice]) -> Series:
-    order = series.order([series.Slice("", one.number, 0, one.places[0]) for _, _, one in slices])
+    own = [series.Slice("", one.number, 0, one.places[0]) for _, _, one in slices]
+    order = series.order(own)
     found = [slices[at].found for at in order]
     modalities = multimode(one.dicom.modality for one in found if one.dicom and one.dicom.modality)
-    verdict = series.judge(manifest, _outputs(found), max(modalities, default=None))
+    verdict = series.judge(manifest, [own[at] for at in order], _outputs(found), max(modalities, default=None))
     return Series(
         indices=[slices[at].file for at in order],
         label=verdict.label,

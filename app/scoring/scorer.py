@@ -9,7 +9,6 @@ import numpy as np
 
 from app import imaging
 from app.imaging import Instance, Kind
-from app.model.body_parts import suggested
 from app.model.bundle import Bundle
 from app.model.classifier import Classifier, Outputs
 from app.model.prediction import Prediction, predict
@@ -59,7 +58,7 @@ class Scorer:
     def _open(self, file: File, sha256: str, picture: imaging.ImageFile) -> Read:
         row: Row = {"path": file.name, "sha256": sha256, "kind": Kind.PICTURE.value, **picture.size._asdict()}
         middle, view = picture.size.frames // 2, self._classifier.view
-        if (instance := picture.instance()) is None:
+        if (instance := picture.instance(None if file.frames else [middle])) is None:
             return Read(file, row, None, {middle: imaging.read_input(picture, view)})
         slices = range(len(instance.places) if len(instance.places) > 1 else 0)
         which = sorted({middle, *(frame for frame in slices if frame in file.frames)})
@@ -83,15 +82,15 @@ class Scorer:
         prediction = predict(self.bundle.manifest, outputs, [*one.frames].index(middle), one.frames[middle][1])
         one.row.update(_flat(prediction), model=self.bundle.title)
         if one.instance:
-            part = suggested(self.bundle.manifest.dicom, [prediction.label] if prediction.label else [])
-            one.row.update(identified(one.instance, _answers(one, outputs)), suggested=str(part) if part else None)
+            one.row.update(identified(one.instance, _answers(one, outputs)))
 
 
 def _flat(prediction: Prediction) -> Row:
     fields = prediction.model_dump(include={"label", "confidence", "accepted", "ood_score"})
     probabilities = {f"p_{name}": value for name, value in prediction.probabilities.items()}
     header = {f"header_{name}": getattr(prediction.dicom, name, None) for name in ("modality", "body_part", "agrees")}
-    return fields | probabilities | header | {"error": None}
+    part = prediction.dicom and prediction.dicom.suggested
+    return fields | probabilities | header | {"suggested": str(part) if part else None, "error": None}
 
 
 def _answers(one: Read, outputs: Outputs) -> dict[int, Answer] | None:

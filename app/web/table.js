@@ -54,7 +54,10 @@ export function clear() {
   body.replaceChildren();
 }
 
-/** The columns of classify's table. The service tells neither the size of what is no DICOM, nor the kind of what it refuses. */
+/**
+ * The columns of classify's table but those of studies and slices, of which the service tells nothing. Neither does it tell
+ * the size of what is no DICOM, nor the kind of what it refuses.
+ */
 export async function csv(pictures, classes) {
   const rows = [Object.keys(await row({}, classes))];
   for (const picture of pictures) rows.push(Object.values(await row(picture, classes))); // one file in memory at a time
@@ -75,6 +78,7 @@ async function row({ name, file, answer, error }, classes) {
     header_modality: dicom?.modality,
     header_body_part: dicom?.body_part,
     header_agrees: dicom?.agrees,
+    suggested: dicom?.suggested && words.bodyPart(dicom.suggested),
     rows: dicom?.rows,
     columns: dicom?.columns,
     frames: dicom?.frames,

@@ -24,6 +24,11 @@ export function header(dicom) {
   return [dicom.modality, dicom.body_part].filter(Boolean).join(", ") || "no body part";
 }
 
+/** As classify's table has it. */
+export function bodyPart({ term, code, scheme, meaning }) {
+  return `${term} (${code}, ${scheme}, ${meaning})`;
+}
+
 export function agreement(dicom) {
   if (dicom.agrees === null) return "nothing to compare";
   return dicom.agrees ? "agrees" : "contradicts";

@@ -17,6 +17,7 @@ from tests.running import COMMITTED
 from tests.web.gestures import HAND, card, choose, column, drawn, drop, finished, keep
 
 CLASSES = ["AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"]
+NOT_TOLD = {"study", "series", "slice_number", "slice_position", "slice_normal", "frame_answers"}  # by the service
 COPY = """async (base64) => {
     const bytes = Uint8Array.from(atob(base64), (each) => each.charCodeAt());
     await navigator.clipboard.write([new ClipboardItem({"image/png": new Blob([bytes], {type: "image/png"})})]);
@@ -148,12 +149,15 @@ def test_the_csv_file_holds_what_the_service_said(page: Page, asking: httpx2.Cli
     with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         rows = {row["path"]: row for row in reader}
-    assert reader.fieldnames == [*columns(bundle.read(COMMITTED).manifest)]
+    of_classify = columns(bundle.read(COMMITTED).manifest)
+    assert reader.fieldnames == [name for name in of_classify if name not in NOT_TOLD]
     assert [row["path"] for row in rows.values()] == ["'=1+1.png", *[*files][1:]]
     assert [row["sha256"] for row in rows.values()] == [sha256(content).hexdigest() for content in files.values()]
     assert [row["kind"] for row in rows.values()] == ["picture", "", "picture", "picture", ""]
-    told = [rows["knee"][name] for name in ("header_body_part", "header_agrees", "rows", "columns", "frames")]
-    assert told == ["KNEE", "false", "64", "64", "1"]
+    told = [
+        rows["knee"][name] for name in ("header_body_part", "header_agrees", "suggested", "rows", "columns", "frames")
+    ]
+    assert told == ["KNEE", "false", "HAND (85562004, SCT, Hand)", "64", "64", "1"]
     answer = asking.post("/predict", content=files["head.png"]).json()
     detail = asking.post("/predict", content=b"no picture").json()["detail"]
     head = rows["head.png"]

@@ -86,12 +86,12 @@ def describe(dataset: Dataset) -> Header:
     )
 
 
-def identify(dataset: Dataset, which: Sequence[int]) -> Instance:
-    """UIDs, number and places: those of the frames `which` that have any."""
-    known = len(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+def identify(dataset: Dataset, frames: Sequence[int]) -> Instance:
+    """What it is, and the places of these frames, where it has them."""
+    groups = len(dataset.get("PerFrameFunctionalGroupsSequence") or [])
     [number] = _numbers(dataset, "InstanceNumber", 1) or [math.inf]
     study, series, uid = (_uid(dataset, f"{level}InstanceUID") for level in ("Study", "Series", "SOP"))
-    places = tuple(_place(of_frame(dataset, index)) for index in which if index < known) or (_place(dataset),)
+    places = tuple(_place(of_frame(dataset, frame)) for frame in frames if frame < groups) or (_place(dataset),)
     return Instance(study, series, uid, int(number) if abs(number) < MAX_NUMBER else None, places)
 
 

@@ -81,7 +81,7 @@ def _add_missing(patterns: list[str], table: Table, score: Score, beside: Beside
         missing = Counter(file.name not in done for file in find(patterns, own))
     _begin(patterns, table, len(done), missing)
     try:
-        passed, files = _plan(_missing(patterns, own, done), missing[True], table, beside, scratch)
+        passed, files = _plan(find(patterns, own), done, missing[True], table, beside, scratch)
         with table, _progress("files", missing[True]) as on_progress:
             for rows in chain(iter(lambda: list(islice(passed, ROWS_AT_ONCE)), []), score(files)):
                 table.append(rows)
@@ -95,18 +95,22 @@ def _add_missing(patterns: list[str], table: Table, score: Score, beside: Beside
 
 
 def _plan(
-    files: Iterator[File], count: int, table: Table, beside: Beside, scratch: BinaryIO | None
+    found: Iterator[File], done: Container[object], count: int, table: Table, beside: Beside, scratch: BinaryIO | None
 ) -> tuple[Iterator[Row], Iterator[File]]:
     """Rows of files that are passed over, and the files to judge, with their frames."""
     if not beside.slices:
+        files = (file for file in found if file.name not in done)
         return iter(()), (replace(file, frames=EVERY_FRAME) for file in files) if beside.series else files
     sample = Sample(table.bundle, beside.slices, beside.by_folder, scratch)
     for row in table.rows():
         sample.add_row(row)
     with _progress("headers", count) as on_progress:
-        for file in files:
-            sample.add_file(file)
-            on_progress(1)
+        for file in found:
+            if file.name in done:
+                sample.pass_by(file)
+            else:
+                sample.add_file(file)
+                on_progress(1)
     return sample.passed_over(), sample.files()
 
 
@@ -133,10 +137,6 @@ def _counted(count: int, noun: str) -> str:
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)
-
-
-def _missing(patterns: list[str], own: list[Path], done: Container[object]) -> Iterator[File]:
-    return (file for file in find(patterns, own) if file.name not in done)
 
 
 class _Rate(progress.ProgressColumn):

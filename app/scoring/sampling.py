@@ -45,16 +45,18 @@ class Kept:
         self._places: dict[str, tuple[int, int]] = {}
         self._series: defaultdict[Key, Thinned] = defaultdict(Thinned)
 
-    def offer(self, own: Key, name: str, content: bytes) -> None:
+    def offer(self, own: Key, name: str, content: bytes | None) -> None:
+        """A file in the order of its archive; without content one that is done, lest others are candidates without it."""
         series = self._series[own]
         if series.seen % series.step == 0:
-            self._places[name] = self._scratch.seek(0, 2), len(content)
-            self._scratch.write(content)
+            if content is not None:
+                self._places[name] = self._scratch.seek(0, 2), len(content)
+                self._scratch.write(content)
             series.files.append(name)
         series.seen += 1
         if len(series.files) > self._most:
             for dropped in series.files[1::2]:
-                del self._places[dropped]
+                self._places.pop(dropped, None)
             series.files, series.step = series.files[::2], 2 * series.step
 
     def has(self, name: str) -> bool:
@@ -79,6 +81,7 @@ class Sample:
         self._series: defaultdict[Key, list[Candidate]] = defaultdict(list)
         self._files: list[File] = []
         self._headers: dict[str, Row] = {}  # by file, of those that belong to a series
+        self._done: dict[str, Key] = {}  # by file, of those that have a row, where it matters
         self._chosen: defaultdict[str, set[int]] = defaultdict(set)  # frames, by file
 
     def add_row(self, row: Row) -> None:
@@ -86,6 +89,13 @@ class Sample:
         if own := key(row, self._by_folder):
             found = parts(row, self._classes)
             self._series[own] += [Candidate(part.slice, part.answer is not None) for part in found]
+            if self._kept:
+                self._done[str(row["path"])] = own
+
+    def pass_by(self, file: File) -> None:
+        """Let a file that is done take its place among those of its archive."""
+        if self._kept and archives.is_packed(file.path) and (own := self._done.get(file.name)):
+            self._kept.offer(own, file.name, None)
 
     def add_file(self, file: File) -> None:
         """Count a file that is not, by its header."""

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.app.heap import write_heap
 from tests.app.scored import begin, classify, copies, rows
 from tests.benchmarks.processes import family
 from tests.hostile.case import HAND, encoded
-from tests.running import ROOT, free_port, run, wait_until
+from tests.running import COMMITTED, ROOT, free_port, run, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 MANY = 2400
@@ -84,6 +85,16 @@ def test_it_gives_the_rows_of_a_local_run(data: Path, artifacts: Path, tmp_path:
             name: pytest.approx(_value(text), abs=1e-5) for name, text in there[path].items()
         }
     assert not (tmp_path / "there.csv.parts").exists()
+
+
+@pytest.mark.parametrize("slices", [[], ["--slices", "4"]])
+def test_it_gives_the_series_of_a_local_run(slices: list[str], tmp_path: Path) -> None:
+    write_heap(heap := tmp_path / "heap")
+    classify(heap, tmp_path / "here.csv", COMMITTED, "--series", tmp_path / "here-series.csv", *slices)
+    more = ["--cluster", "local", "--workers", "2", *slices]
+    classify(heap, tmp_path / "there.csv", COMMITTED, "--series", tmp_path / "there-series.csv", *more, **SECRET)
+    assert (tmp_path / "there-series.csv").read_bytes() == (tmp_path / "here-series.csv").read_bytes()
+    assert rows(tmp_path / "there.csv") == rows(tmp_path / "here.csv")
 
 
 def _value(text: str) -> str | float:

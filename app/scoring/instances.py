@@ -7,7 +7,7 @@ from functools import lru_cache
 from posixpath import dirname
 from typing import NamedTuple
 
-from app.imaging import Instance, Kind, Place
+from app.imaging import Header, Instance, Kind, Place
 from app.model.series import Slice, parallel
 from app.scoring.columns import NOT_SAMPLED, Row, Value
 
@@ -24,6 +24,12 @@ class Part(NamedTuple):
 
     slice: Slice
     answer: Answer | None
+
+
+def described(header: Header) -> Row:
+    """Columns that a header fills before its pixels are looked at."""
+    said: Row = {"header_modality": header.modality, "header_body_part": header.body_part}
+    return said | {"rows": header.rows, "columns": header.columns, "frames": header.frames}
 
 
 def identified(instance: Instance, answers: Mapping[int, Answer] | None = None) -> Row:

@@ -47,6 +47,9 @@ class Beside(NamedTuple):
             series.check(self.series)
         if self.series and self.series.resolve() == table.path.resolve():
             raise ScoringError("The table of series needs another name than that of files.")
+        for path in self.paths:
+            if not path.parent.is_dir():
+                raise ScoringError(f"There is no folder {path.parent}.")
 
     @property
     def paths(self) -> list[Path]:

@@ -12,9 +12,9 @@ from app.model.series import Slice, order, spread
 from app.scoring import archives
 from app.scoring.columns import NOT_SAMPLED, Row
 from app.scoring.files import File, Unreadable
-from app.scoring.instances import Key, identified, key, parts
+from app.scoring.instances import Key, described, identified, key, parts
 
-MAX_KEPT = 2  # times as many slices of a series as are asked for
+MAX_KEPT = 4  # times as many slices of a series as are asked for
 
 
 class Candidate(NamedTuple):
@@ -119,9 +119,7 @@ class Sample:
         row: Row = {"path": file.name, "kind": NOT_SAMPLED, "model": self._bundle.title}
         if found := imaging.peek(opened):
             header, instance = found
-            said = {"header_modality": header.modality, "header_body_part": header.body_part}
-            size = {"rows": header.rows, "columns": header.columns, "frames": header.frames}
-            return row | said | size | identified(instance, {})
+            return row | described(header) | identified(instance, {})
         return row if self._by_folder and imaging.format_of(opened) not in {"DICOM", "NONE"} else None
 
     def passed_over(self) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from app.model.classifier import Classifier, Outputs
 from app.model.prediction import Prediction, predict
 from app.scoring.columns import Row, failed_row
 from app.scoring.files import File, Unreadable
-from app.scoring.instances import NO_SCORE, Answer, identified
+from app.scoring.instances import NO_SCORE, Answer, described, identified
 
 DIGITS = 4  # of the numbers that are kept of a frame
 Score = Callable[[Iterable[File]], Iterator[list[Row]]]  # rows as they come, in no order
@@ -52,8 +52,10 @@ class Scorer:
             row = failed_row(file, self.bundle, str(error), sha256, error.kind)
         except MemoryError:
             row = failed_row(file, self.bundle, "The picture needs more memory than there is.", sha256)
-        header = imaging.peek(BytesIO(data))
-        return Read(file, row | identified(header[1], {} if file.frames else None) if header else row)
+        if found := imaging.peek(BytesIO(data)):
+            header, instance = found
+            row |= described(header) | identified(instance, {} if file.frames else None)
+        return Read(file, row)
 
     def _open(self, file: File, sha256: str, picture: imaging.ImageFile) -> Read:
         row: Row = {"path": file.name, "sha256": sha256, "kind": Kind.PICTURE.value, **picture.size._asdict()}

@@ -95,6 +95,16 @@ def test_everything_in_an_archive_gets_a_row(archive: Path, tables: Path) -> Non
     assert found["hand.png"]["sha256"] == found["oldest.tar.gz/hand.png"]["sha256"]
 
 
+def test_a_dicom_cut_short_still_has_what_its_header_says(tmp_path: Path) -> None:
+    whole = dicom(phantoms.draw("HeadCT", RNG), Modality="CT", BodyPartExamined="HEAD", SeriesInstanceUID="1.2.3")
+    (tmp_path / "cut.dcm").write_bytes(whole[:-4000])
+    classify(tmp_path / "cut.dcm", tmp_path / "table.csv", COMMITTED)
+    [row] = rows(tmp_path / "table.csv").values()
+    assert (row["kind"], row["label"], row["header_modality"], row["header_body_part"], row["rows"]) == (
+        *("unreadable", "", "CT", "HEAD", "64"),
+    )
+
+
 def test_the_three_kinds_of_table_say_the_same(tables: Path) -> None:
     as_csv = rows(tables / "table.csv")
     as_json = [json.loads(line) for line in (tables / "table.jsonl").read_text().splitlines()]

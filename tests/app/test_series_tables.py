@@ -122,6 +122,12 @@ def test_a_table_with_uids_and_one_without_are_not_mixed(told: Path) -> None:
     assert beside.stderr.endswith(f"{told}/table.csv has no column {UIDS[0]}; choose another --out.\n")
 
 
+def test_a_folder_that_is_not_there_is_said_before_anything_is_judged(told: Path, tmp_path: Path) -> None:
+    done = classified(told / "heap", tmp_path / "table.csv", "--series", tmp_path / "none" / "series.csv")
+    assert (done.returncode, done.stderr) == (2, f"error: There is no folder {tmp_path / 'none'}.\n")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_table_from_before_there_were_series_is_refused(told: Path, tmp_path: Path) -> None:
     old = pandas.read_csv(told / "table.csv").drop(columns=["suggested", "study", "series"])
     old.to_csv(tmp_path / "table.csv", index=False)

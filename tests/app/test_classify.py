@@ -96,7 +96,12 @@ def test_everything_in_an_archive_gets_a_row(archive: Path, tables: Path) -> Non
 
 
 def test_a_dicom_cut_short_still_has_what_its_header_says(tmp_path: Path) -> None:
-    whole = dicom(phantoms.draw("HeadCT", RNG), Modality="CT", BodyPartExamined="HEAD", SeriesInstanceUID="1.2.3")
+    whole = dicom(
+        phantoms.draw("HeadCT", np.random.default_rng(1)),
+        Modality="CT",
+        BodyPartExamined="HEAD",
+        SeriesInstanceUID="1.2.3",
+    )
     (tmp_path / "cut.dcm").write_bytes(whole[:-4000])
     classify(tmp_path / "cut.dcm", tmp_path / "table.csv", COMMITTED)
     [row] = rows(tmp_path / "table.csv").values()

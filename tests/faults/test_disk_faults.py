@@ -31,7 +31,7 @@ def sentence(done: CompletedProcess[str], code: int = 2) -> str:
 
 @pytest.fixture
 def archive(tmp_path: Path, hand: bytes) -> Path:
-    """300 pictures: their rows take more than 64 KiB, and fewer than 200 as CSV."""
+    """300 pictures: their rows take more than 80 KiB, and fewer than 200 as CSV."""
     folder = tmp_path / "archive"
     folder.mkdir()
     for number in range(300):
@@ -83,7 +83,7 @@ def test_a_disk_that_fills_up_while_scoring_keeps_the_rows(
 ) -> None:
     out = tmp_path / "disk" / name
     command: list[str | Path] = ["app", "classify", archive, "--bundle", artifacts / "current", "--out", out]
-    with tiny_disk(out.parent, kib=64) as disk:
+    with tiny_disk(out.parent, kib=80) as disk:
         done = run(*command, within=disk.within)
         assert sentence(done).endswith("No space left on device.")
         assert [path.name for path in disk.seen(out.parent).iterdir()] == [kept]

@@ -7,7 +7,7 @@ The load generators share the machine with the server: compare figures of one ru
 import shutil
 import sys
 
-from tests.benchmarks import serving, steady
+from tests.benchmarks import series, serving, steady
 
 ASKED = (
     serving.start,
@@ -17,6 +17,7 @@ ASKED = (
     steady.overload,
     steady.distinct,
     steady.takeover,
+    series.slices,
 )
 QUESTIONS = {question.__name__: question for question in ASKED}
 

@@ -1,4 +1,4 @@
-"""How much faster `classify --slices N` is than judging every slice: python -m tests.benchmarks.series.
+"""How much faster `classify --slices N` is than judging every slice: python -m tests.benchmarks slices.
 
 Drawn CT series of 512 × 512 pixels, as they are, packed with JPEG 2000, and in one .tar.gz; whole commands, start included.
 """
@@ -28,7 +28,7 @@ PARTS = (None, 3, 8, 16)  # slices judged of each series; None: all
 Values = npt.NDArray[np.uint16]
 
 
-def answer() -> None:
+def slices() -> None:
     with tempfile.TemporaryDirectory() as name:
         heaps = dict(_heaps(Path(name)))
         head = ("", *(f"{heap} (ratio)" for heap in heaps))
@@ -89,7 +89,3 @@ def _slice(pixels: Values, syntax: str, content: bytes, number: int) -> bytes:
         WindowCenter=2048,
         WindowWidth=4096,
     )
-
-
-if __name__ == "__main__":
-    answer()

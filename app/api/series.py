@@ -37,7 +37,8 @@ class Series(BaseModel):
         description="Which of the files, in the order of the slices: along their normal, else by instance number, else as sent."
     )
     label: str | None = Field(
-        description="The class that the slices show together; mixed where they show several, null where none."
+        description="The class that the slices show together; mixed where they show several, null where none, or one of "
+        "another modality than the header's."
     )
     probabilities: dict[str, float] = Field(description="Of every class, the mean over the slices.")
     ranges: list[Range] = Field(description="From the first slice to the last.")

@@ -80,7 +80,12 @@ SERIES_COLUMNS = (
     Column("header_modality", str, "modality by most of its DICOM headers"),
     Column("files", int, "how many there are"),
     Column("judged", int, "how many slices were judged; frames of an enhanced DICOM are slices"),
-    Column("label", str, "the class; mixed where several regions are shown; empty where it shows none of the classes"),
+    Column(
+        "label",
+        str,
+        "the class; mixed where several regions are shown; empty where it shows none of the classes, or one of another "
+        "modality than the header's",
+    ),
     Column("share", float, "of the judged slices that say so by themselves, 0 to 1"),
     Column(PER_CLASS, float, "mean probability of each class over the judged slices"),
     Column("ranges", str, "regions from the first slice to the last, along their normal, else by number, else by name"),

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.model.classifier import Outputs
 from app.model.manifest import Manifest
-from app.model.series import CHANGE_PENALTY, Slice, Verdict, judge, spread
+from app.model.series import CHANGE_PENALTY, Slice, Verdict, alone, judge, spread
 from training.datasets import Indices
 from training.drawn_series import ONE_REGION, SEVERAL, STRANGERS, Drawn
 from training.figures import Names
@@ -64,8 +64,8 @@ def _divided(manifest: Manifest, drawn: list[Drawn]) -> Table:
 def _divisions(manifest: Manifest, drawn: list[Drawn]) -> Iterator[tuple[str, list[Names]]]:
     """Ways to divide, and the region that each gives every slice, by series."""
     yield "truth", [series.truth for series in drawn]
-    yield "slices alone", (alone := [_alone(manifest, series.answers) for series in drawn])
-    yield "majority", [np.full(len(regions), max(regions, key=regions.tolist().count)) for regions in alone]
+    yield "slices alone", (separate := [_alone(manifest, series.answers) for series in drawn])
+    yield "majority", [np.full(len(regions), max(regions, key=regions.tolist().count)) for regions in separate]
     for penalty in PENALTIES:
         verdicts = (penalty.verdict(manifest, series.answers) for series in drawn)
         yield f"penalty {penalty}", [_regions(verdict) for verdict in verdicts]
@@ -97,10 +97,7 @@ def _shares(drawn: list[Drawn], right: Iterable[bool]) -> list[str]:
 
 
 def _alone(manifest: Manifest, answers: Outputs) -> Names:
-    names, best = np.array([*manifest.classes, NONE]), answers.probabilities.argmax(axis=1)
-    if answers.ood_score is not None and manifest.ood:
-        best[answers.ood_score > manifest.ood.threshold] = len(manifest.classes)
-    return np.asarray(names[best])
+    return np.asarray(np.array([*manifest.classes, NONE])[alone(manifest, answers)])
 
 
 def _regions(verdict: Verdict) -> Names:

@@ -1,7 +1,7 @@
 """What the files of a series show together, as the answer to a batch tells it: by index, and by no UID."""
 
+from collections import Counter
 from collections.abc import Sequence
-from statistics import multimode
 from typing import NamedTuple
 
 import numpy as np
@@ -65,8 +65,8 @@ def _together(manifest: Manifest, slices: Sequence[_Slice]) -> Series:
     own = [series.Slice("", one.number, 0, one.places[0]) for _, _, one in slices]
     order = series.order(own)
     found = [slices[at].found for at in order]
-    modalities = multimode(one.dicom.modality for one in found if one.dicom and one.dicom.modality)
-    verdict = series.judge(manifest, [own[at] for at in order], _outputs(found), max(modalities, default=None))
+    modalities = Counter(one.dicom.modality for one in found if one.dicom and one.dicom.modality)
+    verdict = series.judge(manifest, [own[at] for at in order], _outputs(found), series.commonest(modalities))
     return Series(
         indices=[slices[at].file for at in order],
         label=verdict.label,

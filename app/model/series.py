@@ -71,6 +71,11 @@ def grouped(instances: Iterable[Instance]) -> list[list[int]]:
     return [*found.values()]
 
 
+def commonest(texts: Counter[str]) -> str | None:
+    """The text that most slices have, of several the last by name; None where none has any."""
+    return max(texts, key=lambda text: (texts[text], text), default=None)
+
+
 def order(slices: Sequence[Slice]) -> list[int]:
     """Positions of the slices from first to last: along their normal, else by number, else by name.
 
@@ -109,19 +114,29 @@ def judge(
     modality is none of the classes.
     """
     classes, probabilities, ood_score = manifest.classes, answers.probabilities, answers.ood_score
-    threshold = manifest.ood.threshold if manifest.ood else 1.0
     strange = np.zeros(len(probabilities)) if ood_score is None else ood_score
-    possible = np.array([is_possible(manifest.dicom, each, modality) for each in classes])
-    best = probabilities.argmax(axis=1)
-    alone = np.where((strange <= threshold) & possible[best], best, len(classes))
-    likely = probabilities * (1 - strange)[:, None] * possible
+    likely = probabilities * (1 - strange)[:, None] * _possible(manifest, modality)
     together = _most_probable(np.column_stack([likely, 1 - likely.sum(axis=1)]), penalty)
     whole = together if at is None else together[_nearest(at, len(slices))]
     names = [*classes, None]
     label = _label(together, whole, slices, names)
-    says_so = alone == (together if label == MIXED else names.index(label))
+    says_so = alone(manifest, answers, modality) == (together if label == MIXED else names.index(label))
     means = dict(zip(classes, probabilities.mean(axis=0).tolist(), strict=True))
     return Verdict(label, float(says_so.mean()), means, _ranges(whole, names))
+
+
+def alone(manifest: Manifest, answers: Outputs, modality: str | None = None) -> Labels:
+    """What each slice shows by itself."""
+    best = answers.probabilities.argmax(axis=1)
+    is_refused = ~_possible(manifest, modality)[best]
+    if answers.ood_score is not None and manifest.ood:
+        is_refused |= answers.ood_score > manifest.ood.threshold
+    return np.where(is_refused, len(manifest.classes), best)
+
+
+def _possible(manifest: Manifest, modality: str | None) -> npt.NDArray[np.bool_]:
+    """Which classes a picture of this modality can be of, (classes,)."""
+    return np.array([is_possible(manifest.dicom, each, modality) for each in manifest.classes])
 
 
 def _label(together: Labels, whole: Labels, slices: Sequence[Slice], names: list[str | None]) -> str | None:

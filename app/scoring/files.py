@@ -42,6 +42,11 @@ class File:
         text = name.decode("utf-8", "backslashreplace")
         return CONTROL_CHARACTER.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether going back to it means to unpack its archive from the start."""
+        return bool(self.places) and archives.is_packed(self.path)
+
     def read(self) -> bytes:
         """The file's bytes. Raises Unreadable, also where there are more than MAX_FILE_BYTES."""
         if self.content is not None:

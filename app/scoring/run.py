@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
@@ -63,8 +63,8 @@ def classify(patterns: list[str], table: Table, score: Score, beside: Beside, ke
     To `keep` is to have scratch space for what is read of packed archives before it is judged.
     """
     beside.check(table)
-    with TemporaryFile() as scratch:
-        summary = _add_missing(patterns, table, score, beside, scratch if keep else None)
+    with TemporaryFile() if keep and beside.slices else nullcontext() as scratch:
+        summary = _add_missing(patterns, table, score, beside, scratch)
     found = [*series.rows(table.rows(), table.bundle.manifest, beside.by_folder)] if beside.series else []
     if beside.series:
         series.write(beside.series, found, table)
@@ -77,14 +77,17 @@ def classify(patterns: list[str], table: Table, score: Score, beside: Beside, ke
 def _add_missing(patterns: list[str], table: Table, score: Score, beside: Beside, scratch: BinaryIO | None) -> Summary:
     own = [*table.paths, *beside.paths]
     summary, done = Summary(table.bundle.manifest), set[object]()
+    sample = Sample(table.bundle, beside.slices, beside.by_folder, scratch) if beside.slices else None
     with Console(stderr=True).status("Looking for files"):
         for row in table.rows():
             summary.add([row])
             done.add(row["path"])
+            if sample:
+                sample.add_row(row)
         missing = Counter(file.name not in done for file in find(patterns, own))
     _begin(patterns, table, len(done), missing)
     try:
-        passed, files = _plan(find(patterns, own), done, missing[True], table, beside, scratch)
+        passed, files = _plan(find(patterns, own), done, missing[True], sample, all_frames=bool(beside.series))
         with table, _progress("files", missing[True]) as on_progress:
             for rows in chain(iter(lambda: list(islice(passed, ROWS_AT_ONCE)), []), score(files)):
                 table.append(rows)
@@ -98,15 +101,12 @@ def _add_missing(patterns: list[str], table: Table, score: Score, beside: Beside
 
 
 def _plan(
-    found: Iterator[File], done: Container[object], count: int, table: Table, beside: Beside, scratch: BinaryIO | None
+    found: Iterator[File], done: Container[object], count: int, sample: Sample | None, all_frames: bool
 ) -> tuple[Iterator[Row], Iterator[File]]:
     """Rows of files that are passed over, and the files to judge, with their frames."""
-    if not beside.slices:
+    if not sample:
         files = (file for file in found if file.name not in done)
-        return iter(()), (replace(file, frames=EVERY_FRAME) for file in files) if beside.series else files
-    sample = Sample(table.bundle, beside.slices, beside.by_folder, scratch)
-    for row in table.rows():
-        sample.add_row(row)
+        return iter(()), (replace(file, frames=EVERY_FRAME) for file in files) if all_frames else files
     with _progress("headers", count) as on_progress:
         for file in found:
             if file.name in done:

@@ -3,13 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
 from app import imaging
 from app.model.bundle import Bundle
 from app.model.series import Slice, order, spread
-from app.scoring import archives
 from app.scoring.columns import NOT_SAMPLED, Row
 from app.scoring.files import File, Unreadable
 from app.scoring.instances import Key, described, identified, key, parts
@@ -94,7 +92,7 @@ class Sample:
 
     def pass_by(self, file: File) -> None:
         """Let a file that is done take its place among those of its archive."""
-        if self._kept and archives.is_packed(file.path) and (own := self._done.get(file.name)):
+        if self._kept and file.is_packed and (own := self._done.get(file.name)):
             self._kept.offer(own, file.name, None)
 
     def add_file(self, file: File) -> None:
@@ -112,8 +110,9 @@ class Sample:
             return
         self._headers[file.name] = row
         self._series[own] += [Candidate(part.slice, file=file) for part in parts(row, self._classes)]
-        if self._kept and isinstance(opened, BytesIO) and archives.is_packed(file.path):
-            self._kept.offer(own, file.name, opened.getvalue())
+        if self._kept and file.is_packed:
+            opened.seek(0)
+            self._kept.offer(own, file.name, opened.read())
 
     def _header(self, file: File, opened: BinaryIO) -> Row | None:
         row: Row = {"path": file.name, "kind": NOT_SAMPLED, "model": self._bundle.title}
@@ -149,4 +148,4 @@ class Sample:
                 yield ordered[nearest]
 
     def _can_read(self, file: File | None) -> bool:
-        return file is not None and (not self._kept or not archives.is_packed(file.path) or self._kept.has(file.name))
+        return file is not None and (not self._kept or not file.is_packed or self._kept.has(file.name))

@@ -50,21 +50,19 @@ class Series:
             self.slices.append(part.slice)
             self.answers.append(None if part.answer is None else array("f", map(float, part.answer)))
 
-    def verdict(self, manifest: Manifest) -> Verdict | None:
+    def verdict(self, manifest: Manifest, order: Sequence[int]) -> Verdict | None:
         """None where no slice was judged."""
-        order = series.order(self.slices)
         judged = {at: answer for at, place in enumerate(order) if (answer := self.answers[place])}
         if not judged:
             return None
         answers = np.array([*judged.values()], np.float32)
         outputs = Outputs(answers[:, 1:], answers[:, 0] if manifest.ood else None)
         ordered = [self.slices[place] for place in order]
-        return series.judge(manifest, ordered, outputs, _most(self.modalities), [*judged])
+        return series.judge(manifest, ordered, outputs, series.commonest(self.modalities), [*judged])
 
-    def pictured(self) -> str:
+    def pictured(self, order: Sequence[int]) -> str:
         """The file of the slice in the middle of those that were judged, or of all."""
-        ordered = series.order(self.slices)
-        judged = [place for place in ordered if self.answers[place]] or ordered
+        judged = [place for place in order if self.answers[place]] or order
         return self.slices[judged[len(judged) // 2]].name
 
     def agrees(self, labels: Iterable[str | None]) -> bool | None:
@@ -85,17 +83,18 @@ def rows(table: Iterable[Row], manifest: Manifest, by_folder: bool = False) -> I
 
 def _row(own: Key, one: Series, manifest: Manifest) -> Row:
     study, name = own
+    order = series.order(one.slices)
     row: Row = {
         "study": study or None,
         "series": name,
-        "header_modality": _most(one.modalities),
+        "header_modality": series.commonest(one.modalities),
         "files": one.files,
         "judged": sum(answer is not None for answer in one.answers),
-        "header_body_part": _most(one.body_parts),
+        "header_body_part": series.commonest(one.body_parts),
         "errors": one.errors,
+        "path": one.pictured(order),  # for the page; no column
     }
-    row |= {"path": one.pictured()}  # for the page; no column
-    if not (verdict := one.verdict(manifest)):
+    if not (verdict := one.verdict(manifest, order)):
         return row | one.uids
     regions = [*dict.fromkeys(each.label for each in verdict.ranges if each.label)]
     labels = regions if verdict.label == MIXED else [verdict.label] if verdict.label else []
@@ -135,7 +134,3 @@ def write(path: Path, found: Iterable[Row], table: Table) -> None:
         if as_csv:
             csv.writer(file).writerow(names)
         file.writelines(as_text([row], names, as_csv) for row in found)
-
-
-def _most(counter: Counter[str]) -> str | None:
-    return max(counter, key=lambda text: (counter[text], text), default=None)

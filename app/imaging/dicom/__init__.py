@@ -119,7 +119,8 @@ def peek(file: BinaryIO, limits: SizeLimits) -> tuple[Header, Instance] | None:
     with suppress(Exception):
         dataset = read_header(file, limits.pixels)[1]
         if _kind(dataset) not in KINDS_WITHOUT_PICTURE:
-            return (header := describe(dataset)), identify(dataset, range(min(header.frames, limits.frames)))
+            header = describe(dataset)
+            return header, identify(dataset, range(min(header.frames, limits.frames)))
     return None
 
 

@@ -13,6 +13,7 @@ ARCHIVE = re.compile(
     rb"PK(\x03\x04|\x05\x06)|\x1f\x8b|BZh[1-9]|\xfd7zXZ\0|.{257}ustar", re.DOTALL
 )  # zip, gz, bz2, xz, tar
 FORM, URL_ENCODED = "multipart/form-data", "application/x-www-form-urlencoded"  # curl calls what -d sends the latter
+SENT_AS_FILE = {FORM, "application/octet-stream"}  # so does the page
 
 TEXT_FIELD = "The field {0} holds text, not a file; with curl it is {0}=@path."
 TEXT_BODY = "The body is text, not a file; with curl it is --data-binary @path, or -F file=@path."
@@ -44,6 +45,6 @@ def _seen(data: bytes, text_field: str, sent_as: str) -> str | None:
         return TEXT_FIELD.format(text_field)
     if JSON.match(start):
         return IN_JSON
-    if is_text and sent_as != FORM:
+    if is_text and sent_as not in SENT_AS_FILE:
         return TEXT_BODY
     return IN_ARCHIVE if ARCHIVE.match(start) else None

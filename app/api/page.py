@@ -25,11 +25,13 @@ files = StaticFiles(directory=WEB, packages=[SWAGGER])
 
 
 @router.get(ASSETS + "examples")
-async def examples(request: Request) -> list[str]:
-    """Of the pictures drawn for the bundle in use, the name of the surest for each verdict."""
+async def examples(request: Request) -> list[dict[str, str | None]]:
+    """Of the pictures drawn for the bundle in use the surest for each verdict: its name and label, strangers last."""
     manifest = service_of(request).bundle.manifest
     ascending = sorted(manifest.golden, key=lambda golden: max(golden.probabilities))
-    return sorted({_label(manifest, golden): golden.file for golden in ascending}.values())
+    surest = {_label(manifest, golden): golden.file for golden in ascending}
+    order = [label for label in (*manifest.classes, None) if label in surest]
+    return [{"name": surest[label], "label": label} for label in order]
 
 
 @router.get(ASSETS + "examples/{name:path}")

@@ -7,3 +7,10 @@ export function element(tag, properties, ...children) {
   made.append(...children);
   return made;
 }
+
+/** Move elements about; what had the focus has it afterwards. */
+export function keepingFocus(move) {
+  const focused = document.activeElement;
+  move();
+  focused.focus({ preventScroll: true });
+}

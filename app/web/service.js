@@ -2,15 +2,19 @@
 
 import { find } from "./elements.js";
 
-const AT_ONCE = 4; // a worker queues 64, and others ask too
+export const AT_ONCE = 4; // a worker queues 64, and others ask too
 const TRIES = 6;
+const AWAY = "The service does not answer.";
 
 const waiting = [];
 let running = 0;
 let key = "";
 let unlocked = null;
 
-/** The response to a request, once it is good. Throws an Error whose message is one plain sentence. */
+/** The service is gone or full, which says nothing about the request. */
+export class Away extends Error {}
+
+/** The response to a request, once it is good. Throws an Error, or Away, whose message is one plain sentence. */
 export async function ask(path, options = {}) {
   await place();
   try {
@@ -41,7 +45,7 @@ async function answer(path, options) {
     if (response.ok) return response;
     if (response.status === 401) await newKey(used);
     else if (response.status === 503 && tries++ < TRIES) await pause(response.headers.get("Retry-After"));
-    else throw new Error(await reason(response));
+    else throw await refusal(response);
   }
 }
 
@@ -50,17 +54,23 @@ async function send(path, options) {
   try {
     return await fetch(path, { ...options, headers });
   } catch {
-    throw new Error("The service did not take it: it is away, or the file is too large or cannot be read.");
+    throw (await isAlive()) ? new Error("The service did not take it: the file is too large, or cannot be read.") : new Away(AWAY);
   }
+}
+
+function isAlive() {
+  return fetch("livez").then(({ ok }) => ok, () => false);
 }
 
 function pause(seconds) {
   return new Promise((go) => setTimeout(go, 1000 * (Number(seconds) || 1)));
 }
 
-async function reason(response) {
-  const problem = await response.json().catch(() => ({}));
-  return problem.detail ?? `The service answered ${response.status}.`;
+/** In the words of the service, where it is that and no proxy before it that answered. */
+async function refusal(response) {
+  const { detail } = await response.json().catch(() => ({}));
+  if (response.status === 503) return new Away(detail ?? AWAY);
+  return detail || (await isAlive()) ? new Error(detail ?? `The service answered ${response.status}.`) : new Away(AWAY);
 }
 
 /** Ask for another key than the one that was refused, once for all who wait. */

@@ -57,6 +57,7 @@ SLIPS = [
     (["-F", "file=@noise"], 415, NO_PICTURE + "."),
     (["-F", "file=<noise"], 415, NO_PICTURE + "."),
     (["--data-binary", "@noise", "-H", TYPED], 415, NO_PICTURE + "."),
+    (["--data-binary", MARKER, "-H", "Content-Type: application/octet-stream"], 415, NO_PICTURE + "."),
 ]
 
 

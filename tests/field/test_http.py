@@ -161,7 +161,7 @@ def test_wherever_get_answers_head_says_the_same_without_a_body(
 
 
 def test_an_example_picture_and_what_a_browser_has_answer_head_too(asking: httpx2.Client) -> None:
-    example = f"/web/examples/{asking.get('/web/examples').json()[0]}"
+    example = f"/web/examples/{asking.get('/web/examples').json()[0]['name']}"
     assert int(asking.head(example).headers["content-length"]) == len(asking.get(example).content)
     kept = {"If-None-Match": asking.head("/").headers["etag"]}
     assert asking.head("/", headers=kept).status_code == 304

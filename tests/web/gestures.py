@@ -55,6 +55,11 @@ def finished(page: Page) -> None:
     expect(page.locator("#status")).to_contain_text("done", timeout=30_000)
 
 
+def answered(page: Page) -> list[str]:
+    """The labels on the cards, from the first to the last."""
+    return page.locator("#cards .label").all_inner_texts()
+
+
 def card(page: Page, name: str) -> Locator:
     """The card of the file of that name."""
     return page.locator("#cards > li").filter(has=page.get_by_role("heading", name=name, exact=True))

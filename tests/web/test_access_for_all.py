@@ -24,11 +24,12 @@ def test_axe_finds_nothing_before_or_after(page: Page, scheme: Literal["light", 
     keep(page, screenshots, f"empty-{scheme}")
     assert violations(page) == ""
     choose(page, SOME)
-    page.get_by_role("button", name="Example 2", exact=True).click()
+    page.get_by_text("Drawn examples").click()
+    page.get_by_role("button", name="ChestCT", exact=True).click()
     expect(page.locator("#cards > li")).to_have_count(5)
     finished(page)
     page.get_by_role("button", name="Heat map of head.png").click()
-    page.get_by_role("columnheader", name="Strangeness").get_by_role("button").click()
+    page.get_by_role("columnheader", name="Probability").get_by_role("button").click()
     page.get_by_text("The whole model card").click()
     keep(page, screenshots, f"answers-{scheme}")
     assert violations(page) == ""
@@ -59,7 +60,9 @@ def test_everything_can_be_done_by_keyboard(page: Page) -> None:
     page.keyboard.press("Space")
     expect(button).to_have_attribute("aria-pressed", "true")
     expect(button).to_be_focused()
-    tab_to(page, page.get_by_role("button", name="Example 1", exact=True))
+    tab_to(page, page.locator("#examples summary"))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("button", name="AbdomenCT", exact=True))
     page.keyboard.press("Enter")
     expect(page.locator("#cards > li")).to_have_count(4)
 

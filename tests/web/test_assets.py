@@ -26,13 +26,12 @@ def test_what_a_browser_has_it_need_not_fetch_again(asking: httpx2.Client, path:
 
 def test_the_examples_are_golden_pictures_one_for_each_answer(asking: httpx2.Client) -> None:
     opened = bundle.read(COMMITTED)
-    names = asking.get("/web/examples").json()
+    labels = {one["name"]: one["label"] for one in asking.get("/web/examples").json()}
     pictures = {golden.file: opened.path(golden.file).read_bytes() for golden in opened.manifest.golden}
-    assert {name: asking.get(f"/web/examples/{name}").content for name in names}.items() <= pictures.items()
-    every = {asking.post("/predict", content=picture).json()["label"] for picture in pictures.values()}
-    assert sorted(map(str, every)) == sorted(
-        str(asking.post("/predict", content=pictures[name]).json()["label"]) for name in names
-    )
+    assert {name: asking.get(f"/web/examples/{name}").content for name in labels}.items() <= pictures.items()
+    assert {name: asking.post("/predict", content=pictures[name]).json()["label"] for name in labels} == labels
+    assert [*labels.values()] == [*opened.manifest.classes, None]
+    assert {Path(name).stem for name in labels} >= {*opened.manifest.classes}  # each drawn as what it is taken for
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from app.model import bundle
 from app.scoring.columns import columns
 from tests.dicoms import dicom
 from tests.running import COMMITTED
-from tests.web.gestures import HAND, card, choose, column, drawn, drop, finished, keep
+from tests.web.gestures import HAND, answered, card, choose, column, drawn, drop, finished, keep
 
 CLASSES = ["AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"]
 NOT_TOLD = {"study", "series", "slice_number", "slice_position", "slice_normal", "frame_answers"}  # by the service
@@ -32,7 +32,7 @@ def test_a_dropped_picture_shows_what_the_service_answers(page: Page, asking: ht
     told = card(page, "hand.png")
     expect(told.locator(".label")).to_have_text(answer["label"])
     assert told.locator(".bars li > span:first-child").all_inner_texts() == CLASSES
-    assert f"Accepted: strangeness {answer['ood_score']:.2f} of at most 0.50" in told.inner_text()
+    assert f"Accepted: strangeness {answer['ood_score']:.2f}, the limit is 0.50" in told.inner_text()
     assert told.locator("img").evaluate("image => image.naturalWidth") == 64
 
 
@@ -52,24 +52,36 @@ def test_an_error_stands_in_words_beside_the_file_that_caused_it(page: Page, ask
         expect(card(page, name).locator(".error")).to_have_text(detail)
     expect(card(page, "hand.png").locator(".label")).to_have_text("Hand")
     assert sorted(column(page, 2)) == sorted([*details.values(), "Hand"])
-    expect(page.locator("#status")).to_have_text("3 done, 2 of them with an error.")
+    expect(page.locator("#status")).to_have_text("3 done, 2 of them with an error, 2 to look at.")
 
 
 def test_a_stranger_is_none_of_the_six(page: Page, asking: httpx2.Client, screenshots: Path) -> None:
-    examples = [asking.get(f"/web/examples/{name}").content for name in asking.get("/web/examples").json()]
-    labels = [asking.post("/predict", content=example).json()["label"] for example in examples]
+    captions = page.locator("#examples .strip").get_by_role("button").all_inner_texts()
+    assert captions == [*CLASSES, "none of the six"]
     page.get_by_role("button", name="Try them all").click()
     finished(page)
-    assert sorted(column(page, 2)) == sorted(label or "none of the six" for label in labels)
-    assert None in labels
+    assert answered(page) == ["none of the six", *CLASSES]
+    nearest = asking.post("/predict", content=drawn("house")).json()["probabilities"]
+    choose(page, {"house.png": drawn("house")})
+    name = max(nearest, key=lambda name: nearest[name])
+    expect(card(page, "house.png")).to_contain_text(f"nearest: {name} {100 * nearest[name]:.1f} %")
+    assert "%" not in page.get_by_role("row", name="house.png").inner_text()
     keep(page, screenshots, "examples")
 
 
 def test_one_example_is_one_click_away(page: Page) -> None:
-    page.get_by_role("button", name="Example 1", exact=True).click()
+    page.get_by_role("button", name="HeadCT", exact=True).click()
     finished(page)
-    assert page.locator("#cards > li").count() == 1
-    expect(page.locator("#cards .label")).to_be_visible()
+    assert answered(page) == ["HeadCT"]
+
+
+@pytest.mark.parametrize(
+    ("score", "said"), [(0.123, "0.12, the limit is 0.50"), (0.49996, "0.49996, the limit is 0.50000"), (0.5, "0.50")]
+)
+def test_strangeness_has_the_digits_that_tell_it_from_the_limit(page: Page, score: float, said: str) -> None:
+    answer = {"accepted": True, "ood_score": score}
+    acceptance = "async (answer) => (await import('/web/words.js')).acceptance(answer, 0.5)"
+    assert f"strangeness {said}" in page.evaluate(acceptance, answer)
 
 
 def test_the_heat_map_comes_when_asked_for_and_goes_again(page: Page, screenshots: Path) -> None:
@@ -80,6 +92,7 @@ def test_the_heat_map_comes_when_asked_for_and_goes_again(page: Page, screenshot
     expect(button).to_have_attribute("aria-pressed", "true")
     heat = card(page, "hand.png").locator("img")
     assert heat.get_attribute("src") != plain
+    expect(card(page, "hand.png").locator(".legend")).to_have_text("against" + "for Hand")
     assert heat.evaluate("async image => (await image.decode(), image.naturalWidth)") > 0
     keep(page, screenshots, "heat")
     button.click()
@@ -128,9 +141,9 @@ def test_the_table_sorts_by_each_column_both_ways(page: Page) -> None:
     head.get_by_role("button").click()
     expect(head).to_have_attribute("aria-sort", "descending")
     assert column(page, 1) == ["HeadCT10.png", "HeadCT9.png", "Hand10.png", "Hand9.png"]
-    page.get_by_role("button", name="Strangeness").click()
-    assert column(page, 4) == sorted(column(page, 4), key=float)
+    page.get_by_role("button", name="Probability").click()
     assert head.get_attribute("aria-sort") is None
+    assert answered(page) == column(page, 2)
 
 
 def test_the_csv_file_holds_what_the_service_said(page: Page, asking: httpx2.Client) -> None:
@@ -169,7 +182,16 @@ def test_the_csv_file_holds_what_the_service_said(page: Page, asking: httpx2.Cli
 def test_the_model_its_limits_and_its_card_are_on_the_page(page: Page, asking: httpx2.Client) -> None:
     expect(page.locator("#facts")).to_contain_text(asking.get("/model").json()["version"])
     expect(page.get_by_text("Not a medical device.", exact=True).first).to_be_visible()
-    expect(page.locator("#limits li").first).to_be_visible()
+    metrics = asking.get("/model").json()["metrics"]
+    wrong = {
+        "pictures from other places": metrics["heldout_accuracy"],
+        "pictures of its own data set": metrics["test_accuracy"],
+    }
+    for pictures, right in wrong.items():
+        missed = round((1 - right["value"]) * right["n"])
+        said = f"Of {right['n']:,} {pictures} that it had never seen it got {missed} wrong"
+        expect(page.locator("#limits")).to_contain_text(said)
+    assert "_" not in page.locator("#limits").inner_text()
     page.get_by_text("The whole model card").click()
     expect(page.locator("#card table").first).to_be_visible()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.sync_api import Page, Route, expect
 
 from tests.running import COMMITTED, Server, serving
-from tests.web.gestures import card, choose, column, drawn, drop, finished, keep
+from tests.web.gestures import answered, card, choose, column, drawn, drop, finished, keep
 
 KEY = "drawn-for-this-test"
 
@@ -51,15 +51,66 @@ def test_a_full_service_is_asked_again(page: Page) -> None:
     expect(card(page, "hand.png").locator(".label")).to_have_text("Hand")
 
 
-def test_a_service_that_went_away_is_said_so(blank: Page, tmp_path: Path) -> None:
-    with serving(COMMITTED, tmp_path / "log") as server:
-        blank.goto(server.address)
-        blank.locator("#model").wait_for()
-        server.stop()
-    choose(blank, {"hand.png": drawn("Hand")})
-    expect(card(blank, "hand.png").locator(".error")).to_contain_text("The service did not take it")
-    blank.get_by_role("button", name="Try them all").click()
-    expect(blank.locator("#missing")).to_contain_text("The service did not take it")
+def test_of_a_service_that_goes_away_it_is_said_once_what_is_judged_and_the_rest_can_be_tried_again(
+    page: Page, screenshots: Path
+) -> None:
+    asked: list[str] = []
+
+    def gone(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 8 or "livez" in route.request.url:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/predict", gone)
+    page.route("**/livez", gone)
+    drop(page, {f"{seed}.png": drawn("Hand", seed) for seed in range(20)})
+    away = page.locator("#away")
+    expect(away).to_contain_text("The service does not answer. 8 of 20 pictures are judged, 12 are not.")
+    assert page.locator("#cards .error").count() == 0
+    page.get_by_role("button", name="not judged 12").click()
+    assert column(page, 2) == ["not judged"] * 12
+    keep(page, screenshots, "away")
+    page.unroute("**/predict")
+    page.unroute("**/livez")
+    page.get_by_role("button", name="Try again").click()
+    finished(page)
+    expect(page.locator("#status")).to_contain_text("20 done")
+    expect(away).to_be_hidden()
+    page.get_by_role("button", name="all 20").click()
+    assert answered(page) == ["Hand"] * 20
+
+
+def test_a_proxy_whose_service_is_gone_is_a_service_that_is_gone(page: Page) -> None:
+    for path in ("**/predict", "**/livez"):
+        page.route(path, lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
+    drop(page, {"hand.png": drawn("Hand")})
+    expect(page.locator("#away")).to_contain_text("The service does not answer. 0 of 1 pictures are judged, 1 are not.")
+
+
+def test_a_file_that_cannot_be_sent_is_an_error_of_that_file_alone(page: Page) -> None:
+    asked: list[str] = []
+
+    def first_fails(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/predict", first_fails)
+    choose(page, {"hand.png": drawn("Hand"), "head.png": drawn("HeadCT")})
+    expect(page.locator("#cards .error")).to_contain_text("The service did not take it")
+    expect(page.locator("#away")).to_be_hidden()
+    assert len(answered(page)) == 1
+
+
+def test_examples_that_cannot_be_fetched_are_said_so(page: Page) -> None:
+    for path in ("**/web/examples/**", "**/livez"):
+        page.route(path, lambda route: route.abort())
+    page.get_by_role("button", name="Try them all").click()
+    expect(page.locator("#missing")).to_have_text("The service does not answer.")
 
 
 def test_the_page_asks_for_the_key_and_keeps_it_nowhere(blank: Page, tmp_path: Path, screenshots: Path) -> None:

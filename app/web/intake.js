@@ -1,0 +1,52 @@
+// What a person gives: files, a folder, or both mixed; each under a name that no other has.
+
+const ARCHIVE = /\.(zip|7z|rar|tar|tgz|tbz2?|txz|gz|bz2|xz)$/i;
+const LITTER = /(^|\/)(\.|__MACOSX\/|@eaDir\/|Thumbs\.db$|desktop\.ini$)/i; // what file servers and desktops leave
+const ARCHIVES_ARE_FOR_CLASSIFY = "This is an archive: unpack it, or give it to the command bodyregion classify, which reads zip and tar.";
+
+const names = new Set(); // given so far
+
+/** Of a file list: the files, named by their path below the folder that was chosen, if one was. */
+export function chosen(files) {
+  return withoutLitter(Array.from(files, (file) => ({ file, name: file.webkitRelativePath || file.name })));
+}
+
+/** What was dropped, folders walked. */
+export async function dropped({ items, files }) {
+  const entries = Array.from(items, (item) => item.webkitGetAsEntry?.()).filter(Boolean); // before the event is over
+  if (!entries.length) return chosen(files);
+  return withoutLitter((await Promise.all(entries.map(walked))).flat());
+}
+
+/** Pictures to be judged; of an archive the error is known. */
+export function toPictures(files) {
+  return files.map(({ file, name }) => ({
+    file,
+    name: apart(name),
+    id: `p${names.size}`,
+    url: URL.createObjectURL(file),
+    error: ARCHIVE.test(name) ? ARCHIVES_ARE_FOR_CLASSIFY : undefined,
+  }));
+}
+
+const withoutLitter = (files) => files.filter(({ name }) => !LITTER.test(name));
+
+async function walked(entry) {
+  if (entry.isFile) {
+    const file = await new Promise((done, failed) => entry.file(done, failed));
+    return [{ file, name: entry.fullPath.slice(1) }];
+  }
+  const reader = entry.createReader();
+  const found = [];
+  for (let some; (some = await new Promise((done, failed) => reader.readEntries(done, failed))).length; ) found.push(...some);
+  const inOrder = found.sort((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
+  return (await Promise.all(inOrder.map(walked))).flat();
+}
+
+/** The name, with a number where it was given before. */
+function apart(name) {
+  let own = name;
+  for (let copy = 2; names.has(own); copy++) own = `${name} (${copy})`;
+  names.add(own);
+  return own;
+}

@@ -171,18 +171,19 @@ def _series(row: Row, none: str) -> Said:
 
 def _refusal(row: Row, none: str) -> Said:
     nearest = max((name for name in row if name.startswith("p_")), key=lambda name: float(row[name] or 0))[2:]
-    lines = f"nearest: {nearest} {_percent(row, digits=0)}", _header(row)
-    return Said(none, lines, f"strangeness {row['ood_score']:.3f}", "stranger")
+    return Said(
+        none, (f"nearest: {nearest} {_percent(row)}", _header(row)), f"strangeness {row['ood_score']:.3f}", "stranger"
+    )
 
 
 def _label(row: Row) -> str:
     return f"{row['label']} {_percent(row)}"
 
 
-def _percent(row: Row, digits: int = 1) -> str:
-    """The probability of its most probable class; nothing is certain."""
-    text = f"{100 * float(row['confidence'] or 0):.{digits}f}"
-    return f"> {100 - 10**-digits:.{digits}f} %" if text.startswith("100") else f"{text} %"
+def _percent(row: Row) -> str:
+    """The probability of its most probable class."""
+    share = float(row["confidence"] or 0)
+    return f"{100 * share:.1f} %" if share < 0.9995 else "> 99.9 %"  # nothing is certain
 
 
 def _header(row: Row) -> str:

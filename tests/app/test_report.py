@@ -74,7 +74,7 @@ def test_the_refused_come_nearest_first_with_their_nearest_class(told: tuple[str
     found = entries(told[1] / "page.html", "None of the six")
     for row, entry in zip(sorted(strangers, key=lambda row: float(row["ood_score"])), found, strict=True):
         nearest = max(BUNDLE.manifest.classes, key=lambda name: float(row[f"p_{name}"]))
-        percent = f"{100 * float(row['confidence']):.0f} %".replace("100 %", "> 99 %")
+        percent = f"{100 * float(row['confidence']):.1f} %".replace("100.0 %", "> 99.9 %")
         said = [
             "none of the six",
             f"nearest: {nearest} {percent}",

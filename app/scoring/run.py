@@ -69,7 +69,7 @@ def classify(patterns: list[str], table: Table, score: Score, beside: Beside, ke
     if beside.series:
         series.write(beside.series, found, table)
     if beside.report:
-        write_report(beside.report, patterns, table, summary, found)
+        write_report(beside.report, patterns, table, summary, found, beside.series)
     _show(summary)
     return _ending(table, summary, beside, len(found))
 

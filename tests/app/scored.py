@@ -50,6 +50,6 @@ def entries(page: Path, heading: str) -> list[str]:
 
 
 def as_read(html: str) -> str:
-    html = re.sub(r"</th><td>", " ", html)
+    html = re.sub(r"</th><td>|&nbsp;", " ", html)
     lines = (unescape(re.sub(r"<[^>]*>", "", line)).strip() for line in re.split(r"\n|</p>|</h.>|</summary>", html))
     return "\n".join(filter(None, lines))

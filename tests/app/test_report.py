@@ -48,7 +48,7 @@ def told(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, P
 
 def test_what_adds_up_stands_apart_from_what_overlaps(told: tuple[str, Path]) -> None:
     terminal, page = told[0], as_read((told[1] / "page.html").read_text())
-    counts = {"Hand": 6, "none of the classes": 4, "not a picture": 1, "DICOM without pixels": 1, "unreadable": 1}
+    counts = {"Hand": 6, "none of the six": 4, "not a picture": 1, "DICOM without pixels": 1, "unreadable": 1}
     for name, count in (counts | {"files": sum(counts.values())}).items():
         assert re.search(rf"^ *{name} +{count} *$", terminal, re.MULTILINE)
         assert f"\n{name} {count}\n" in page
@@ -59,7 +59,7 @@ def test_what_adds_up_stands_apart_from_what_overlaps(told: tuple[str, Path]) ->
         assert sentence in terminal
         assert sentence in page
     assert re.search(r"^ *1 +The PNG file is damaged or cut short\. *$", terminal, re.MULTILINE)
-    assert "1: The PNG file is damaged or cut short." in page
+    assert "\nThe PNG file is damaged or cut short.\n1 file\n" in page
     assert max(map(len, terminal.splitlines()[:-1])) <= 80  # the last names table and page
 
 
@@ -71,25 +71,56 @@ def test_a_disagreement_says_whether_it_is_in_the_region(folder: Path, told: tup
 
 def test_the_refused_come_nearest_first_with_their_nearest_class(told: tuple[str, Path]) -> None:
     strangers = [row for row in rows(told[1] / "table.csv").values() if row["accepted"] == "false"]
-    found = entries(told[1] / "page.html", "None of the classes")
+    found = entries(told[1] / "page.html", "None of the six")
     for row, entry in zip(sorted(strangers, key=lambda row: float(row["ood_score"])), found, strict=True):
         nearest = max(BUNDLE.manifest.classes, key=lambda name: float(row[f"p_{name}"]))
-        assert entry == f"nearest {nearest}\nstrangeness {float(row['ood_score']):.3f}\n{row['path']}"
+        percent = f"{100 * float(row['confidence']):.1f} %".replace("100.0 %", "> 99.9 %")
+        said = [
+            "none of the six",
+            f"nearest: {nearest} {percent}",
+            f"strangeness {float(row['ood_score']):.3f}",
+            row["path"],
+        ]
+        assert entry.splitlines()[:-1] == said
 
 
 def test_copies_are_shown_together(folder: Path, told: tuple[str, Path]) -> None:
-    assert entries(told[1] / "page.html", "Copies") == [f"2 files\n{folder}/a<b>&c.png\n1 more\n{folder}/copy.png"]
+    [entry] = entries(told[1] / "page.html", "Copies")
+    first, other = (f"{folder}/{name}\nROW" for name in ("a<b>&c.png", "copy.png"))
+    assert re.sub(r"row \d+ of table\.csv", "ROW", entry) == f"2 files\n{first}\n1 more\n{other}"
+
+
+@pytest.mark.parametrize(("ending", "first"), [("csv", 2), ("jsonl", 1), ("parquet", None)])
+def test_each_file_says_which_row_of_the_table_it_has(
+    ending: str, first: int | None, folder: Path, tmp_path: Path
+) -> None:
+    """As a spreadsheet or an editor counts; readers of Parquet do not agree. The table is one that a kill has cut."""
+    out, page = tmp_path / f"table.{ending}", tmp_path / "page.html"
+    classify(folder / "knee.dcm", out, COMMITTED)
+    if first:
+        with out.open("a") as file:
+            file.write('"/an/unfinished, row')
+    classify(folder, out, COMMITTED, "--workers", "2", "--report", page)
+    paths = [str(row["path"]) for row in Table(out, BUNDLE).rows()]
+    found = dict(re.findall(r"^(/.*)\n(.* table\.\w+)$", as_read(page.read_text()), re.MULTILINE))
+    assert len(found) == 9
+    for path, said in found.items():
+        noun = "row" if ending == "csv" else "line"
+        assert said == (f"{noun} {paths.index(path) + first} of {out.name}" if first else f"in {out.name}")
+    if first:  # what is counted is what stands there
+        lines = out.read_text().splitlines()
+        assert all(f"{path}" in lines[int(said.split()[1]) - 1].replace('""', '"') for path, said in found.items())
 
 
 def test_the_page_needs_nothing_else_and_names_where_it_comes_from(folder: Path, told: tuple[str, Path]) -> None:
     page = (told[1] / "page.html").read_text()
     assert page.count("<img") == page.count('src="data:image/png;base64,') == 7
-    assert "http" not in page
+    assert "://" not in page
     assert "<b>" not in page
-    assert '<a id="table" href="table.csv">' in page
+    assert f'<a href="table.csv">{told[1]}/table.csv</a>' in page
     assert f"{folder}" in page
     assert BUNDLE.title in page
-    assert "100.0%" not in page
+    assert "100.0&nbsp;%" not in page
 
 
 def test_what_is_shown_of_many_says_how_many_there_are(tmp_path: Path) -> None:
@@ -102,12 +133,12 @@ def test_what_is_shown_of_many_says_how_many_there_are(tmp_path: Path) -> None:
         table.append([_row(f"{number}.png", kind="unreadable", error="[Torn]") for number in range(30)])
     said = classify(tmp_path / "empty", table.path, COMMITTED, "--report", tmp_path / "page.html")
     page = as_read((tmp_path / "page.html").read_text())
-    assert "Accepted with a confidence below 95%: 1,000." in said
+    assert "Accepted with a confidence below 95 %: 1,000." in said
     assert "Copies of another picture: 49; groups of the same content: 1." in said
     assert "30  [Torn]" in said
     weak = entries(tmp_path / "page.html", "Accepted with little confidence")
-    assert [entry.splitlines()[-1] for entry in weak] == [f"{number}.png" for number in range(300)]
-    assert weak[0].startswith("Hand, confidence 50.0%")
+    assert weak[0] == "Hand 50.0 %\n0.png\nrow 2 of a table.csv"
+    assert [entry.splitlines()[1] for entry in weak] == [f"{number}.png" for number in range(300)]
     assert "The first 300 of 1,000; the table has all." in page
     assert "The first 20 of 50; the table has all." in page
     assert "The first 20 of 30; the table has all." in page

@@ -1,6 +1,8 @@
 """Beside `classify --series`: identifiers, the page, what is refused, and names, numbers and places of all kinds."""
 
+import csv
 import os
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -63,14 +65,25 @@ def test_the_page_lists_disagreements_then_the_mixed_then_the_refused(told: Path
     assert len(found) == len(series_rows(told / "series.csv"))
     assert labels[0] == "HeadCT"
     assert labels[1 : 1 + mixed] == ["mixed"] * mixed
-    assert {*labels[1 + mixed : 3 + mixed]} == {"none of the classes", "not judged"}
+    assert {*labels[1 + mixed : 3 + mixed]} == {"none of the six", "not judged"}
     [disagreement, *_] = found
     assert disagreement.splitlines()[1:5] == [
-        "4 files, 4 slices judged, 100% of them say so",
+        "4 files, 4 slices judged, 100 % of them say so",
         "1–4 HeadCT",
         "header: CT, CHEST",
         "should say HEAD (69536005, SCT, Head)",
     ]
+
+
+def test_each_series_says_which_row_of_its_table_it_is(told: Path) -> None:
+    with (told / "series.csv").open(newline="") as file:
+        counts = {number: row["files"] for number, row in enumerate(csv.DictReader(file), start=2)}  # below the head
+    found = entries(told / "page.html", "Series")
+    said = [
+        re.search(r"^([\d,]+) files.*^row (\d+) of series\.csv$", entry, re.MULTILINE | re.DOTALL) for entry in found
+    ]
+    assert sorted((int(each[2]), each[1]) for each in said if each) == [*counts.items()]
+    assert '<a href="series.csv">' in (told / "page.html").read_text()
 
 
 def test_how_many_series_there_are_is_said_at_the_end(told: Path) -> None:

@@ -20,8 +20,8 @@ const isDone = ({ answer, error }) => Boolean(answer || error);
 const outcome = ({ answer, error }) => (error ? FAILED : answer ? words.label(answer) : LEFT);
 
 export const all = () => pictures;
-export const isBusy = () => pictures.some(({ asked }) => asked);
-export const next = () => pictures.find((picture) => !picture.asked && !isDone(picture));
+export const isBusy = () => pictures.some(({ asking }) => asking);
+export const next = () => pictures.find((picture) => !picture.asking && !isDone(picture));
 
 export function add(added) {
   pictures.push(...added);

@@ -4,7 +4,7 @@ const ARCHIVE = /\.(zip|7z|rar|tar|tgz|tbz2?|txz|gz|bz2|xz)$/i;
 const LITTER = /(^|\/)(\.|__MACOSX\/|@eaDir\/|Thumbs\.db$|desktop\.ini$)/i; // what file servers and desktops leave
 const ARCHIVES_ARE_FOR_CLASSIFY = "This is an archive: unpack it, or give it to the command bodyregion classify, which reads zip and tar.";
 
-const names = new Set(); // given so far
+let given = 0; // pictures so far, cleared ones too
 
 /** Of a file list: the files, named by their path below the folder that was chosen, if one was. */
 export function chosen(files) {
@@ -18,12 +18,13 @@ export async function dropped({ items, files }) {
   return withoutLitter((await Promise.all(entries.map(walked))).flat());
 }
 
-/** Pictures to be judged; of an archive the error is known. */
-export function toPictures(files) {
+/** Pictures to be judged, none called as another or as one of those `before`; of an archive the error is known. */
+export function toPictures(files, before) {
+  const names = new Set(before.map(({ name }) => name));
   return files.map(({ file, name }) => ({
     file,
-    name: apart(name),
-    id: `p${names.size}`,
+    name: apart(name, names),
+    id: `p${given++}`,
     url: URL.createObjectURL(file),
     error: ARCHIVE.test(name) ? ARCHIVES_ARE_FOR_CLASSIFY : undefined,
   }));
@@ -43,8 +44,8 @@ async function walked(entry) {
   return (await Promise.all(inOrder.map(walked))).flat();
 }
 
-/** The name, with a number where it was given before. */
-function apart(name) {
+/** The name, with a number where it is one of `names`, which it then is. */
+function apart(name, names) {
   let own = name;
   for (let copy = 2; names.has(own); copy++) own = `${name} (${copy})`;
   names.add(own);

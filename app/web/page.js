@@ -15,7 +15,7 @@ let model = null;
 /** Show the files and judge them, so many at a time. */
 async function take(files) {
   if (!files.length) return;
-  answers.add(toPictures(files));
+  answers.add(toPictures(files, answers.all()));
   fold(true);
   find("answers").focus();
   await judgeAll();
@@ -33,14 +33,14 @@ async function work() {
 }
 
 async function judge(picture) {
-  picture.asked = true;
+  picture.asking = true;
   try {
     picture.answer = await (await post("predict", picture.file)).json();
   } catch (error) {
     if (error instanceof Away) away = error.message;
     else picture.error = error.message;
   }
-  picture.asked = false;
+  picture.asking = false;
   answers.tell(picture, model?.ood?.threshold);
 }
 

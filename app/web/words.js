@@ -12,7 +12,7 @@ export const none = (classes) => `none of the ${number(classes)}`;
 
 export function percent(share) {
   const text = (100 * share).toFixed(1);
-  return text === "100.0" && share < 1 ? "> 99.9 %" : `${text} %`;
+  return text === "100.0" ? "> 99.9 %" : `${text} %`; // nothing is certain
 }
 
 /** The class that a picture looks like most, accepted or not, and how much. */

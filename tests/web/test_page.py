@@ -18,6 +18,7 @@ from tests.web.gestures import HAND, answered, card, choose, column, drawn, drop
 
 CLASSES = ["AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"]
 NOT_TOLD = {"study", "series", "slice_number", "slice_position", "slice_normal", "frame_answers"}  # by the service
+AS_FILE = {"Content-Type": "application/octet-stream"}
 COPY = """async (base64) => {
     const bytes = Uint8Array.from(atob(base64), (each) => each.charCodeAt());
     await navigator.clipboard.write([new ClipboardItem({"image/png": new Blob([bytes], {type: "image/png"})})]);
@@ -47,7 +48,7 @@ def test_a_copied_picture_can_be_pasted(page: Page, context: BrowserContext) -> 
 def test_an_error_stands_in_words_beside_the_file_that_caused_it(page: Page, asking: httpx2.Client) -> None:
     bad = {"notes.txt": b"no picture", "cut.png": drawn("Hand")[:900]}
     choose(page, {"hand.png": drawn("Hand"), **bad})
-    details = {name: asking.post("/predict", content=content).json()["detail"] for name, content in bad.items()}
+    details = {name: asking.post("/predict", content=bad[name], headers=AS_FILE).json()["detail"] for name in bad}
     for name, detail in details.items():
         expect(card(page, name).locator(".error")).to_have_text(detail)
     expect(card(page, "hand.png").locator(".label")).to_have_text("Hand")
@@ -172,7 +173,7 @@ def test_the_csv_file_holds_what_the_service_said(page: Page, asking: httpx2.Cli
     ]
     assert told == ["KNEE", "false", "HAND (85562004, SCT, Hand)", "64", "64", "1"]
     answer = asking.post("/predict", content=files["head.png"]).json()
-    detail = asking.post("/predict", content=b"no picture").json()["detail"]
+    detail = asking.post("/predict", content=b"no picture", headers=AS_FILE).json()["detail"]
     head = rows["head.png"]
     assert (head["label"], head["accepted"], head["error"]) == ("HeadCT", "true", "")
     assert [float(head[f"p_{name}"]) for name in CLASSES] == pytest.approx(list(answer["probabilities"].values()))

@@ -75,7 +75,8 @@ def trained(manifest: Manifest) -> str:
     training = manifest.training
     kept = training.get("kept_epoch", training["epochs"])  # older bundles do not say
     chosen = "" if kept == training["epochs"] else f", of which epoch {kept} was kept"
-    return f"{training['epochs']} epochs{chosen}, {training['seconds']} seconds, {training['parameters']:,} parameters"
+    unit = "epoch" if training["epochs"] == 1 else "epochs"
+    return f"{training['epochs']} {unit}{chosen}, {training['seconds']} seconds, {training['parameters']:,} parameters"
 
 
 def _ct_window(input: Input) -> str:

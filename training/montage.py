@@ -10,11 +10,12 @@ from training.datasets import Indices
 from training.evaluate import Evaluation
 from training.figures import Scores
 from training.folders import NONE
-from training.plotting import elsewhere, figure, save
+from training.plotting import elsewhere, figure, save, short
 from training.split import Split
 from training.words import CHANGES
 
 COLUMNS, MAX_MISTAKES = 6, 48
+MAX_NAME = 17  # characters of a class over a picture
 SAMPLES, MISTAKES = "samples.png", "mistakes"
 
 
@@ -23,7 +24,7 @@ def samples(split: Split, folder: Path) -> None:
     pictures = split.pictures
     rows = [np.flatnonzero(pictures.labels == index) for index in range(len(pictures.classes))]
     chosen = np.concatenate([members[np.linspace(0, len(members) - 1, COLUMNS, dtype=int)] for members in rows])
-    titles = [pictures.classes[label] for label in pictures.labels[chosen]]
+    titles = [short(pictures.classes[label], MAX_NAME) for label in pictures.labels[chosen]]
     known = sum(map(len, rows))
     _montage(
         pictures.inputs[chosen],
@@ -42,7 +43,7 @@ def mistakes(found: Evaluation, split: Split, folder: Path) -> None:
     _wrong(pictures[rows], names, found.test, found.test.mistakes(), "the test split", folder / f"{MISTAKES}.png")
     change, scores = min(found.corrupted.items(), key=lambda item: item[1].right.mean())
     changed = CORRUPTIONS[change](pictures[rows, :, :, 0])[..., np.newaxis]
-    where = f"the test split changed, {CHANGES.get(change, change)}"
+    where = f"the changed test split, {CHANGES.get(change, change)}"
     _wrong(changed, names, scores, scores.mistakes(), where, folder / f"{MISTAKES}_{change}.png")
     for place, judged in elsewhere(found).items():
         groups, accepted = judged.pictures.groups, judged.scores.accepted
@@ -54,14 +55,16 @@ def mistakes(found: Evaluation, split: Split, folder: Path) -> None:
 def _wrong(pictures: Pixels, names: np.ndarray, scores: Scores, rows: Indices, where: str, path: Path) -> None:
     """Each with its answer, its confidence, whether it was refused, and the truth."""
     shown = rows[:MAX_MISTAKES]
+    answers, truths = (
+        [short(names[kind], MAX_NAME) for kind in kinds[shown]] for kinds in (scores.predicted, scores.labels)
+    )
     titles = [
-        f"{names[scores.predicted[row]]} {scores.confidence[row]:.2f}{'' if scores.accepted[row] else ', refused'}\n"
-        f"is {names[scores.labels[row]]}"
-        for row in shown
+        f"{answer} {scores.confidence[row]:.2f}\nis {truth}{'' if scores.accepted[row] else ', refused'}"
+        for row, answer, truth in zip(shown, answers, truths, strict=True)
     ]
     if titles:
         surest = f", the surest {len(shown)}" if len(shown) < len(rows) else ""
-        title = f"Mistakes: {len(rows):,} of {len(pictures):,}{surest}, {where}"
+        title = f"Mistakes on {where}: {len(rows):,} of {len(pictures):,} pictures{surest}"
         _montage(pictures[shown], titles, title, path)
 
 

@@ -15,7 +15,7 @@ from training.figures import Elsewhere, Scores
 from training.plotting import Place, elsewhere, figure, save
 
 BINS = np.linspace(0, 1, 41).tolist()
-GROUPS = {"in": "of the classes", "off_protocol": "views never trained on", "out": "strangers"}
+GROUPS = {"in": "own", "off_protocol": "other views", "out": "strangers"}
 COLOURS = {"off_protocol": plotting.OTHER_VIEWS, "out": plotting.STRANGERS}  # that of the place for its own
 GOOD = 0.9  # an AUROC beyond which a curve lies in the corner, which is then shown larger
 
@@ -26,14 +26,27 @@ def strangeness(found: Evaluation, path: Path) -> None:
     for place, judged in elsewhere(found).items():
         groups = {group: judged.only(group) for group in GROUPS if group in judged.pictures.groups}
         shown[place.name] = groups, place.colour
-    drawn, panels = figure("How strange pictures look to the model", 1 + 2.1 * len(shown), len(shown), sharex=True)
+    drawn, panels = figure(
+        "How strange pictures look to the model, of each kind their share",
+        1 + 2.1 * len(shown),
+        len(shown),
+        sharex=True,
+    )
     for axis, (where, (groups, colour)) in zip(panels, shown.items(), strict=True):
         for group, scores in groups.items():
             _histogram(axis, scores, GROUPS[group], COLOURS.get(group, colour), filled=group == "in")
         plotting.log_scale(axis, percent=True)
         least = min(1 / len(scores.labels) for scores in groups.values())
-        axis.set(title=where, ylabel="share of them", ylim=(least / 2, 2))
-        axis.legend(loc="upper center", frameon=True, framealpha=1, edgecolor="white")
+        axis.set(ylabel=where, ylim=(least / 2, 2))
+        axis.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=3,
+            fontsize=9,
+            borderpad=0.2,
+            columnspacing=1.2,
+            handlelength=1.4,
+        )
     given = found.test.answers.ood_score is not None
     axis.set(
         xlabel="strangeness (ood_score); beyond the dashed line a picture is refused"

@@ -89,10 +89,10 @@ def log_scale(axis: Axes, percent: bool = False) -> None:
     axis.yaxis.set_minor_formatter(NullFormatter())
 
 
-def short(name: str) -> str:
+def short(name: str, longest: int = MAX_NAME) -> str:
     """As it is, or without its middle: names of a kind mostly differ at their ends."""
-    half = MAX_NAME // 2
-    return name if len(name) <= MAX_NAME else f"{name[:half]}…{name[1 - half :]}"
+    half = longest // 2
+    return name if len(name) <= longest else f"{name[:half]}…{name[1 - half :]}"
 
 
 def save(drawn: Figure, path: Path) -> None:

@@ -69,8 +69,9 @@ CONTENTS = (
     ),
     Section(
         "Strangers",
-        "Pictures of none of the classes. The farther the two distributions lie apart, the nearer the ROC curve comes to the "
-        "upper left corner: all strangers refused, and none of the own pictures.",
+        "Pictures of none of the classes, beside its own, of the classes, and views of these never trained on. The farther "
+        "strangers and own lie apart, the nearer the ROC curve comes to the upper left corner, where all strangers are "
+        "refused and none of the own.",
         ("charts/strangeness.png", "charts/roc.png"),
         ("Held-out strangers, accepted", "Strangers from elsewhere, accepted"),
     ),

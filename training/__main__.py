@@ -37,6 +37,8 @@ def train(
     seed: options.Seed = 0,
     epochs: options.Epochs = None,
     steps: options.Steps = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
     extra: options.Extra = None,
     given: options.Given = None,
     external: options.External = None,
@@ -52,8 +54,7 @@ def train(
     """
     if context.invoked_subcommand:
         return
-    if preset not in recipes.INPUTS:
-        raise DataError(f"There is no preset {preset}; there is {', '.join(recipes.INPUTS)}.")
+    recipes.check(preset, batch_size)
     if not re.fullmatch(NAME_PATTERN, name := source.bundle_name(data) if name is None else name):
         raise DataError(f"A bundle cannot be called {name!a}: its name is small letters, digits, - and _, at most 200.")
     view = recipes.INPUTS[preset].view
@@ -64,22 +65,23 @@ def train(
     parts = assign(root, extra, view, split_by, seed, cache, console.print)
     judged = parts if view.size >= split.SIDE else replace(parts, pictures=gather(data, extra, cache, view))
     with quiet():
-        from training import fit, publish, report, run_folder, summary  # here: Keras takes seconds to import
+        from training import fit, montage, publish, report, run_folder, summary  # here: Keras takes seconds to import
 
     say = partial(console.print, soft_wrap=True)
-    recipe = recipes.load(preset, epochs, steps)
+    recipe = recipes.load(preset, epochs, steps, batch_size, learning_rate)
     credit = credit or (source.MEDNIST_CREDIT if data == source.MEDNIST else Path(data).name)
     request = run_folder.request(name, credit, headers, elsewhere)
     with run_folder.alone(folder := run_folder.folder(runs, recipe, parts, beside)):
         if published := run_folder.published(folder, request, artifacts):
             say(f"nothing to do: this training is finished; to train anew, remove {folder} or give another --runs")
         else:
-            report.samples(parts, folder)
+            montage.samples(parts, folder)
             fitted, history = fit.fit(recipe, parts, beside, folder, console)
             final, calibration = recipe.finish(fitted, parts, beside, folder)
             draft = publish.draft(name, credit, recipe, parts, beside, calibration, headers, history)
             published = publish.publish(final, draft, judged, beside, elsewhere, history, artifacts, folder)
             publish.put_in_use(published, artifacts, say)
+            report.write(folder, published, parts, fit.described(fitted), folder / fit.LOGS)
             run_folder.finish(folder, request, published)
     say("\n".join([*summary.lines(published, folder), summary.cache(cache)]))
 
@@ -119,7 +121,7 @@ def evaluate(
         artifacts, version, pictures, choose, external, out, cache / "compiled", console.print
     )
     console.print(*tables.figures(judged, console.width))
-    console.print(f"\nfigures and charts are in {out}")
+    console.print(f"\nfigures and reports are in {out}")
 
 
 @cli.command()
@@ -140,7 +142,7 @@ def robustness(
         artifacts, version, pictures, lambda classes: None, None, out, cache / "compiled", console.print
     )
     console.print(*tables.changes(judged))
-    console.print(f"\nfigures and charts are in {out}")
+    console.print(f"\nfigures and reports are in {out}")
 
 
 @cli.command("series")

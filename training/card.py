@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from typing import cast
 
-from app.model.manifest import Input, Manifest, Metric
+from app.model.manifest import Input, Manifest
 from training import words
 from training.companions import Companions
 from training.folders import NONE
-from training.words import SECTIONS, VALIDATION, counted, percent
+from training.words import SECTIONS, Rows, counted, percent
 
-WORSE_IF_MORE = {"off_protocol_wrong_", "out_accepted_", "heldout_out_accepted_"}
 UNSEEN = (
     "Expect less on pictures that nobody has looked at: the bundle before (88a0a3eb5d45), trained without companions, "
     "reached a mean recall of 99.2% on those from elsewhere and 88.7% on 692 unseen ones, and let 35% of 683 unseen "
@@ -17,17 +16,17 @@ UNSEEN = (
 )
 
 Counts = dict[str, dict[str, dict[str, int]]]  # of companions, by class, origin and part
-Rows = dict[str, list[Metric | None]]
 
 
 def write(manifest: Manifest, companions: Companions | None = None) -> str:
     """The card of a bundle, all of it from its manifest but for its companions' licences and credits."""
     training, data = manifest.training, manifest.data
-    refusal, sections = REFUSES if manifest.ood else NEVER_REFUSES, _sections(manifest.metrics)
+    refusal, figures = REFUSES if manifest.ood else NEVER_REFUSES, manifest.metrics
     return (
         "\n\n".join(
             [
                 f"# {manifest.name}, preset {training['preset']}",
+                *([f"The preset was changed: `{' '.join(changed)}`."] if (changed := [*overrides(manifest)]) else []),
                 f"Tells {', '.join(manifest.classes)} apart in grey pictures, shrunk to {manifest.input.size} × "
                 f"{manifest.input.size} pixels.{_ct_window(manifest.input)} {refusal}",
                 "**Not a medical device, not for diagnosis.** For sorting and checking archives of pictures whose headers are "
@@ -36,13 +35,16 @@ def write(manifest: Manifest, companions: Companions | None = None) -> str:
                 "`manifest.csv.gz` lists every picture and the part it played.",
                 *_companions(manifest),
                 "## Figures\n\nMeasured on the published bundle through the decoder and classifier of the service, "
-                "each with its 95 % interval: over whole origins where it says of how many, else over pictures.\n\n"
-                + _table(["value"], _headlines(manifest.metrics)),
-                *(f"### {title}\n\n{_table([*SECTIONS[title].values()], rows)}" for title, rows in sections.items()),
-                _failures(sections),
-                f"## To repeat it\n\n`python -m training --preset {training['preset']} --seed {training['seed']} --split "
-                f"{data['split']}`: {training['epochs']} epochs, {training['seconds']} seconds, {training['parameters']:,} "
-                "parameters. The same machine and seed give the same weights; other processors round otherwise.",
+                "each with its 95 % interval: over whole origins where it says of how many, else over pictures. Recall is of the "
+                "pictures of a class, precision of those that were called so; where they differ both are counted.\n\n"
+                + _table(["value"], words.headlines(figures)),
+                *(
+                    f"### {title}\n\n{_table([*SECTIONS[title].values()], rows)}"
+                    for title, rows in words.sections(figures).items()
+                ),
+                "## Where it fails\n\n" + "\n".join(f"- {line}" for line in words.failures(figures)),
+                f"## To repeat it\n\n`{command(manifest)}`: {trained(manifest)}. "
+                "The same machine and seed give the same weights; other processors round otherwise.",
                 *_credits(companions),
             ]
         )
@@ -54,10 +56,40 @@ REFUSES = "Where it finds none of them it says so: `accepted` is false and `labe
 NEVER_REFUSES = "It cannot refuse: a picture of anything else is still given one of these labels."
 
 
+def overrides(manifest: Manifest) -> Iterator[str]:
+    """What was given in place of the preset's own, each as it was given."""
+    for option, value in cast(dict[str, int | float], manifest.training.get("overrides", {})).items():
+        yield f"{option} {value}"
+
+
+def command(manifest: Manifest) -> str:
+    """What repeats a training, for the same pictures."""
+    training, data = manifest.training, manifest.data
+    named = f"python -m training --preset {training['preset']} --seed {training['seed']} --split {data['split']}"
+    without = ["--companions none"] if manifest.ood and "companions" not in data else []
+    return " ".join([named, *overrides(manifest), *without])
+
+
+def trained(manifest: Manifest) -> str:
+    """How long, and how many numbers were learned."""
+    training = manifest.training
+    kept = training.get("kept_epoch", training["epochs"])  # older bundles do not say
+    chosen = "" if kept == training["epochs"] else f", of which epoch {kept} was kept"
+    unit = "epoch" if training["epochs"] == 1 else "epochs"
+    return f"{training['epochs']} {unit}{chosen}, {training['seconds']} seconds, {training['parameters']:,} parameters"
+
+
 def _ct_window(input: Input) -> str:
     if (window := input.ct_window) is None:
         return ""
     return f" It sees CT in Hounsfield units through a window of its own, centre {window.center:g}, width {window.width:g}."
+
+
+def companions(manifest: Manifest) -> str:
+    """How many of each class were learned from and held out."""
+    counts = cast(dict[str, Counts], manifest.data["companions"])["counts"]
+    parts = [f"{_sum(each, 'learned'):,} and {_sum(each, 'held_out'):,} of {name}" for name, each in counts.items()]
+    return f"real pictures from other places, learned from and held out: {', '.join(parts)} of the classes"
 
 
 def _companions(manifest: Manifest) -> Iterator[str]:
@@ -65,12 +97,11 @@ def _companions(manifest: Manifest) -> Iterator[str]:
     if not (recorded := cast(dict[str, Counts], manifest.data.get("companions"))):
         return
     counts = recorded["counts"]
-    parts = [f"{_sum(each, 'learned'):,} and {_sum(each, 'held_out'):,} of {name}" for name, each in counts.items()]
     parted = [name for name in counts if name != NONE and any(map(all, map(dict.values, counts[name].values())))]
     apart = f", and of {_listed(parted)} a fifth by picture or patient, which is not another hospital" if parted else ""
     yield (
-        f"Companions, real pictures from other places, learned from and held out: {', '.join(parts)} of the classes. Held "
-        f"out are whole origins{apart}. These chose threshold, temperature and recipe."
+        f"Companions, {companions(manifest)}. Held out are whole origins{apart}. These chose threshold, temperature and "
+        "recipe."
     )
     if without := [name for name in manifest.classes if name not in counts]:
         yield f"None shows {_listed(without)}: its acceptance is that of validation pictures, augmented and changed."
@@ -83,36 +114,6 @@ def _sum(origins: dict[str, dict[str, int]], part: str) -> int:
 
 def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def _headlines(metrics: dict[str, Metric]) -> Rows:
-    return {
-        f"{title}: {meaning}": [metrics[key]]
-        for title, figures in words.HEADLINES.items()
-        for key, meaning in figures.items()
-        if key in metrics and title != VALIDATION
-    }
-
-
-def _sections(metrics: dict[str, Metric]) -> dict[str, Rows]:
-    """Those that have figures, by title; of each the rows, by what they are of."""
-    found = {}
-    for title, columns in SECTIONS.items():
-        shown = words.names(columns, metrics)
-        if shown and not title.startswith(VALIDATION):
-            found[title] = {word: [metrics.get(prefix + end) for prefix in columns] for end, word in shown.items()}
-    return found
-
-
-def _failures(sections: dict[str, Rows]) -> str:
-    """The worst class, change, source and kind of stranger, found in the figures."""
-    worst = []
-    for title, rows in sections.items():
-        first = {name: metrics[0] for name, metrics in rows.items() if metrics[0]}
-        pick = max if WORSE_IF_MORE & SECTIONS[title].keys() else min
-        name = pick(first, key=lambda name: first[name].value)
-        worst.append(f"- {title}: worst is {name}, {percent(first[name])} of {counted(first[name])}.")
-    return "## Where it fails\n\n" + "\n".join(worst)
 
 
 def _credits(companions: Companions | None) -> Iterator[str]:
@@ -131,7 +132,7 @@ def _credits(companions: Companions | None) -> Iterator[str]:
 
 def _table(columns: list[str], rows: Rows) -> str:
     lines = [
-        [title, *(percent(metric) if metric else "–" for metric in metrics), counted(metrics[0])]
+        [title, *(percent(metric) if metric else "–" for metric in metrics), counted(metrics)]
         for title, metrics in rows.items()
     ]
     head, *body = (f"| {' | '.join(cells)} |" for cells in (["figure", *columns, "pictures"], *lines))

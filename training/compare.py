@@ -12,13 +12,13 @@ from app.imaging import View
 from app.model import bundle, checkpoint
 from app.model.bundle import Bundle, BundleError
 from app.model.classifier import Classifier
-from training import DataError, report, split
+from training import DataError, charts, montage, report, split
 from training.companions import Companions
 from training.datasets import Pictures
 from training.evaluate import Evaluation, evaluate, forward_milliseconds, judged
 from training.external import held_out, read
 from training.figures import Elsewhere
-from training.publish import LISTING
+from training.publish import CHARTS, LISTING
 from training.split import Split
 
 ARTICLE = "article"  # the preset that others are held against
@@ -51,7 +51,7 @@ def beside_article(
     cache: Path,
     say: Say,
 ) -> list[Judged]:
-    """The chosen bundle, and one of preset article if it can be judged on the same pictures; charts go to `out`.
+    """The chosen bundle, and one of preset article if it can be judged on the same pictures; charts and a report of each go to `out`.
 
     Both are compiled in `cache`.
     """
@@ -100,8 +100,10 @@ def _judge(
     chosen = checkpoint.compiled(chosen, cache)
     found = evaluate(Classifier(chosen), parts, beside, elsewhere)
     judged = Judged(chosen, found, forward_milliseconds(chosen))
-    report.charts(found, manifest.classes, out / chosen.title)
-    report.mistakes(found, parts, out / chosen.title)
+    folder = out / chosen.title
+    charts.charts(found, manifest.classes, folder / CHARTS)
+    montage.mistakes(found, parts, folder)
+    report.write(folder, replace(chosen, manifest=manifest.model_copy(update={"metrics": found.metrics})), parts)
     figures = {name: metric.model_dump() for name, metric in found.metrics.items()}
     cost = {"parameters": manifest.training["parameters"], "forward_milliseconds": judged.milliseconds}
     (out / f"{chosen.title}.json").write_text(json.dumps(figures | cost, indent=1))

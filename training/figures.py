@@ -74,9 +74,14 @@ class Elsewhere:
 
 
 def on_split(scores: Scores, classes: list[str], name: str) -> Metrics:
-    """Accuracy, mean confidence, recalls, acceptance and calibration on one split."""
+    """Accuracy, mean confidence, recall and precision by class, acceptance and calibration on one split.
+
+    A class that is no answer has no precision.
+    """
     found = {f"{name}_accuracy": share(scores.right), f"{name}_confidence": mean(scores.confidence)}
     found |= {f"{name}_recall_{kind}": share(scores.right[scores.labels == i]) for i, kind in enumerate(classes)}
+    answered = np.unique(scores.predicted)
+    found |= {f"{name}_precision_{classes[i]}": share(scores.right[scores.predicted == i]) for i in answered}
     if scores.answers.ood_score is not None:
         found[f"{name}_accepted"] = share(scores.accepted)
     return found | {f"{name}_calibration_error": calibration_error(scores.confidence, scores.right)}

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import ENOSPC
+from math import isfinite
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
@@ -18,12 +19,10 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from training import Interrupted
+from training import DataError, Interrupted
 from training.companions import Companions
-from training.recipes.recipe import Recipe
+from training.recipes.recipe import History, Recipe
 from training.split import Split
-
-History = list[dict[str, float]]
 
 LOGS, HISTORY, RESUME = "tensorboard", "history.csv", "resume"
 VALIDATION_BATCH = 512
@@ -126,12 +125,15 @@ class StopOnRequest(keras.callbacks.Callback):  # type: ignore[misc]
 def fit(
     recipe: Recipe, split: Split, companions: Companions | None, run: Path, console: Console
 ) -> tuple[keras.Model, History]:
-    """Train in `run`, going on where an earlier run stopped: the model and every epoch's figures. Raises Interrupted."""
+    """Train in `run`, going on where an earlier run stopped: the model and every epoch's figures.
+
+    Raises Interrupted, and DataError where the loss is no longer a number.
+    """
     keras.utils.set_random_seed(split.seed)
     tf.config.experimental.enable_op_determinism()
     batches = recipe.batches(split, companions)
     model = recipe.network(len(split.pictures.classes), len(batches))
-    model.summary(print_fn=console.print)
+    console.print(described(model))
     callbacks = recipe.callbacks(run)
     resume, stop = Resume(run / RESUME, callbacks), StopOnRequest()
     done = resume.restore(model)
@@ -145,12 +147,23 @@ def fit(
                 validation_batch_size=VALIDATION_BATCH,
                 epochs=recipe.max_epochs,
                 initial_epoch=done,
-                callbacks=[Reseed(split.seed), log, *callbacks, resume, stop],
+                callbacks=[Reseed(split.seed), log, *callbacks, keras.callbacks.TerminateOnNaN(), resume, stop],
                 verbose="auto" if console.is_terminal else 2,
                 shuffle=False,  # the batches are shuffled already
             )
     _write_history(run / HISTORY, resume.history)
+    if not isfinite(resume.history[-1]["loss"]):
+        raise DataError(
+            f"In epoch {len(resume.history)} the loss is no longer a number; try a smaller --learning-rate."
+        )
     return model, resume.history
+
+
+def described(model: keras.Model) -> str:
+    """Keras' summary: layers, shapes and numbers of parameters, in 78 columns."""
+    lines: list[str] = []
+    model.summary(line_length=78, print_fn=lines.append)
+    return "\n".join(lines)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The options that training and its commands share."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,7 @@ External = Annotated[
     ),
 ]
 Version = Annotated[str, typer.Option("--bundle", help="Version or folder name of the bundle.")]
-Out = Annotated[Path, typer.Option(help="Folder for the figures (JSON) and charts.")]
+Out = Annotated[Path, typer.Option(help="Folder for the figures (JSON), and for a report with charts of each bundle.")]
 Artifacts = Annotated[Path, typer.Option(help="Folder of the published bundles.")]
 Credit = Annotated[str | None, typer.Option(help="Whose pictures these are, for the model card.")]
 Preset = Annotated[
@@ -51,6 +52,19 @@ Preset = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs, instead of the preset's own number.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Batches per epoch, instead of the preset's own number.")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Pictures per batch, instead of the preset's own number.")]
+
+
+def _positive(rate: float | None) -> float | None:
+    if rate is not None and not (rate > 0 and isfinite(rate)):
+        raise typer.BadParameter(f"{rate} is not a number above 0.")
+    return rate
+
+
+LearningRate = Annotated[
+    float | None,
+    typer.Option(callback=_positive, help="Highest learning rate, instead of the preset's own; its course stays."),
+]
 Dicom = Annotated[
     Path | None, typer.Option(help="JSON file: what DICOM headers say of each class (training/README.md).")
 ]

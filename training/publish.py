@@ -8,7 +8,8 @@ from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, rmtree
+from typing import cast
 
 import keras
 import numpy as np
@@ -18,14 +19,13 @@ from app.model import bundle, checkpoint
 from app.model.bundle import CARD, COMPILED, MODEL, Bundle
 from app.model.classifier import Classifier, Outputs
 from app.model.manifest import Manifest, Ood, Terms
-from training import card, phantoms, report
+from training import card, charts, montage, phantoms
 from training.calibrate import Calibration
 from training.companions import Companions
 from training.evaluate import evaluate
 from training.external import External
-from training.fit import History
 from training.intervals import mean_recall
-from training.recipes.recipe import Recipe
+from training.recipes.recipe import History, Recipe
 from training.split import Split
 
 CHARTS, LISTING = "charts", "manifest.csv.gz"
@@ -64,8 +64,10 @@ def draft(
         training={
             "preset": recipe.name,
             **recipe.record(),
+            **({"overrides": overrides} if (overrides := recipe.overrides()) else {}),
             "seed": split.seed,
             "epochs": len(history),
+            "kept_epoch": recipe.kept_epoch(history),
             "seconds": round(sum(row["seconds"] for row in history)),
             "versions": {"backend": keras.backend.backend(), **_versions()},
         },
@@ -91,10 +93,11 @@ def publish(
         staged = _stage(model, draft, folder)
         (folder / COMPILED).write_bytes(staged.compiled)  # for places without Keras
         found = evaluate(Classifier(staged), split, companions, external)
-        report.charts(found, staged.manifest.classes, folder / CHARTS)
-        report.curves(history, folder / CHARTS)
-        copytree(folder / CHARTS, run / CHARTS, dirs_exist_ok=True)
-        report.mistakes(found, split, run)
+        charts.charts(found, staged.manifest.classes, folder / CHARTS)
+        charts.curves(history, cast(int, draft.training["kept_epoch"]), split, folder / CHARTS)
+        rmtree(run / CHARTS, ignore_errors=True)  # those of what was judged before
+        copytree(folder / CHARTS, run / CHARTS)
+        montage.mistakes(found, split, run)
         final = staged.manifest.model_copy(update={"metrics": found.metrics})
         (folder / CARD).write_text(card.write(final, companions))
         sealed = bundle.seal(folder, final)

@@ -1,163 +1,128 @@
-"""What a person looks at: figures in the run folder, and the charts among them that travel with the bundle."""
+"""One page a run or an evaluation: what was trained, and what it was measured to do, with all charts in reading order."""
 
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from html import escape
 from pathlib import Path
+from string import Template
+from urllib.parse import quote
 
-import matplotlib as mpl
+from app.model.bundle import CARD, Bundle
+from app.model.manifest import Manifest
+from training import card, words
+from training.sections import CONTENTS, FAILS, FIGURES, FILES, MODEL, TRAINED, Section
+from training.split import SPLITS, Split
+from training.words import SECTIONS, Rows, counted, percent
 
-mpl.use("Agg")
-import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
-from app.imaging import Pixels
-from app.model.manifest import Metric
-from training.corruptions import CORRUPTIONS
-from training.datasets import Indices
-from training.evaluate import Evaluation
-from training.figures import Elsewhere, Metrics, Scores
-from training.fit import History
-from training.folders import NONE
-from training.intervals import CONFIDENCE_BINS
-from training.split import Split
-
-mpl.rcParams["text.parse_math"] = False  # a class or a folder may have two dollar signs in its name
-MONTAGE_COLUMNS, MAX_MISTAKES = 6, 48
+REPORT = "report.html"
+TEMPLATE = Path(__file__).with_suffix(".html")
 
 
-def samples(split: Split, folder: Path) -> None:
-    """A row of pictures for every class. Patients' pictures: never in the bundle."""
-    pictures = split.pictures
-    rows = [np.flatnonzero(pictures.labels == index) for index in range(len(pictures.classes))]
-    chosen = np.concatenate([members[np.linspace(0, len(members) - 1, MONTAGE_COLUMNS, dtype=int)] for members in rows])
-    titles = [pictures.classes[label] for label in pictures.labels[chosen]]
-    _montage(pictures.inputs[chosen], titles, folder / "samples.png")
+def write(folder: Path, bundle: Bundle, split: Split, model: str = "", logs: Path | None = None) -> None:
+    """Write the page into `folder`, with the charts and montages that lie there.
+
+    `model` is Keras' summary and `logs` TensorBoard's folder, where there are such.
+    """
+    texts = {
+        TRAINED: _facts(_trained(bundle.manifest)) + _parts(split),
+        MODEL: f"<pre>{escape(model)}</pre>\n" if model else "",
+        FIGURES: _table(["value"], words.headlines(bundle.manifest.metrics)),
+        FAILS: _list(words.failures(bundle.manifest.metrics)),
+        FILES: _facts(_files(folder, bundle, logs)),
+    }
+    bodies = {section: _body(section, folder, bundle.manifest) + texts.get(section.heading, "") for section in CONTENTS}
+    shown = [(number, section, body) for number, (section, body) in enumerate(bodies.items()) if body]
+    page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=escape(f"{bundle.title}, preset {bundle.manifest.training['preset']}"),
+        links=" · ".join(f'<a href="#{number}">{section.heading}</a>' for number, section, _ in shown),
+        sections="".join(
+            f'<h2 id="{number}">{section.heading}</h2>\n<p>{section.says}</p>\n{body}'
+            for number, section, body in shown
+        ),
+    )
+    (folder / REPORT).write_text(page, encoding="utf-8")
 
 
-def mistakes(found: Evaluation, split: Split, folder: Path) -> None:
-    """The surest mistakes on the test split, under the worst change of it, held out and elsewhere. Never in the bundle."""
-    pictures, rows = split.pictures.inputs, split.rows("test")
-    names = np.array([*split.pictures.classes, NONE])  # NO_CLASS is the last
-    _wrong(pictures[rows], names, found.test, found.test.mistakes(), folder / "mistakes.png")
-    change, scores = min(found.corrupted.items(), key=lambda item: item[1].right.mean())
-    changed = CORRUPTIONS[change](pictures[rows, :, :, 0])[..., np.newaxis]
-    _wrong(changed, names, scores, scores.mistakes(), folder / f"mistakes_{change}.png")
-    for name, judged in _elsewhere(found).items():
-        groups, accepted = judged.pictures.groups, judged.scores.accepted
-        worst = [row for row in judged.scores.mistakes() if accepted[row] or groups[row] == "in"]
-        _wrong(judged.pictures.inputs, names, judged.scores, np.array(worst, int), folder / f"mistakes_{name}.png")
-
-
-def _elsewhere(found: Evaluation) -> dict[str, Elsewhere]:
-    """Pictures that are not the data set's, by what files about them are called."""
-    both = {"heldout": found.held_out, "elsewhere": found.external}
-    return {name: judged for name, judged in both.items() if judged}
-
-
-def _wrong(pictures: Pixels, names: np.ndarray, scores: Scores, rows: Indices, path: Path) -> None:
-    """Each with its answer, its confidence, whether it was refused, and the truth."""
-    titles = [
-        f"{names[scores.predicted[row]]} {scores.confidence[row]:.2f}{'' if scores.accepted[row] else ', refused'}\n"
-        f"is {names[scores.labels[row]]}"
-        for row in rows[:MAX_MISTAKES]
+def _body(section: Section, folder: Path, manifest: Manifest) -> str:
+    """Its pictures and tables, as far as there are any."""
+    files = [path for pattern in section.pictures for path in sorted(folder.glob(pattern))]
+    images = [
+        f'<img alt="{section.heading}: {path.stem}" src="{quote(path.relative_to(folder).as_posix())}">\n'
+        for path in files
     ]
-    _montage(pictures[rows[:MAX_MISTAKES]], titles, path)
+    found = words.sections(manifest.metrics)
+    tables = [
+        f"<h3>{escape(title)}</h3>\n{_table([*SECTIONS[title].values()], found[title])}"
+        for title in section.tables
+        if title in found
+    ]
+    return "".join(images + tables)
 
 
-def curves(history: History, folder: Path) -> None:
-    """Loss and accuracy by epoch, training and validation."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4))
-    for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
-        for key, label in ((name, "training"), (f"val_{name}", "validation")):
-            axis.plot([row["epoch"] for row in history], [row[key] for row in history], marker=".", label=label)
-        axis.set(xlabel="epoch", title=name)
-        axis.legend()
-    axes[0].set_yscale("log")
-    _save(figure, folder / "curves.png")
+def _trained(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Facts about a training, each a term and HTML."""
+    training, data = manifest.training, manifest.data
+    yield (
+        "Data",
+        escape(f"{data['source']}: {data['pictures']:,} pictures, split {data['split']}, seed {training['seed']}"),
+    )
+    if "companions" in data:
+        yield "Companions", escape(card.companions(manifest))
+    yield (
+        "Preset",
+        escape(f"{training['preset']}, which sees {manifest.input.size} × {manifest.input.size} grey pixels"),
+    )
+    if changed := " ".join(card.overrides(manifest)):
+        yield "Changed", f"{_code(changed)} in place of the preset's own"
+    yield "Trained", escape(card.trained(manifest))
+    yield "Again", _code(card.command(manifest))
 
 
-def charts(found: Evaluation, classes: list[str], folder: Path) -> None:
-    """What `found` says, without a picture of a patient."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _confusion(found.test, classes, "test split", folder / "confusion.png")
-    _intervals(found.metrics, "test_recall_", "recall on the test split", folder / "recall.png")
-    _intervals(found.metrics, "changed_", "right on the test split, changed", folder / "changes.png")
-    _reliability(found, folder / "reliability.png")
-    _ood_scores(found, folder / "strangeness.png")
-    for name, judged in _elsewhere(found).items():
-        _confusion(judged.only("in"), classes, name, folder / f"{name}.png")
+def _parts(split: Split) -> str:
+    """How many pictures of each class play which part."""
+    rows = [split.pictures.labels[split.rows(name)] for name in SPLITS]
+    lines = [
+        _row(name, [f"{(labels == index).sum():,}" for labels in rows])
+        for index, name in enumerate(split.pictures.classes)
+    ]
+    return _tabled(["class", "to learn from", "to validate", "to test"], lines)
 
 
-def _confusion(scores: Scores, classes: list[str], title: str, path: Path) -> None:
-    counts = scores.confusion()
-    figure, axis = plt.subplots(figsize=(6, 5))
-    axis.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
-    axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
-    axis.set_yticks(range(len(classes)), classes)
-    axis.set(xlabel="answer", ylabel="truth", title=title)
-    for (row, column), count in np.ndenumerate(counts):
-        axis.text(column, row, str(count), ha="center", va="center", color="white" if row == column else "black")
-    _save(figure, path)
+def _files(folder: Path, bundle: Bundle, logs: Path | None) -> Iterator[tuple[str, str]]:
+    to_card = quote(os.path.relpath(bundle.folder / CARD, folder))
+    yield "Bundle", _code(str(bundle.folder.resolve()))
+    yield "Its card", f'<a href="{to_card}">{CARD}</a>'
+    if logs:
+        command = [str(Path(sys.executable).with_name("tensorboard")), "--logdir", str(logs.resolve())]
+        yield "TensorBoard", f"{_code(shlex.join(command))} prints an address to open"
 
 
-def _intervals(metrics: Metrics, prefix: str, title: str, path: Path) -> None:
-    """A point and its 95 % interval for every metric of that prefix."""
-    chosen: dict[str, Metric] = {key[len(prefix) :]: value for key, value in metrics.items() if key.startswith(prefix)}
-    values = list(chosen.values())
-    reach = [[metric.value - metric.low for metric in values], [metric.high - metric.value for metric in values]]
-    figure, axis = plt.subplots(figsize=(6, 1 + 0.3 * len(values)))
-    axis.errorbar([metric.value for metric in values], range(len(values)), xerr=reach, fmt="o", capsize=3)
-    axis.set_yticks(range(len(values)), list(chosen))
-    axis.invert_yaxis()
-    axis.set(xlabel=f"{title}, 95 % interval")
-    _save(figure, path)
+def _code(text: str) -> str:
+    return f"<code>{escape(text)}</code>"
 
 
-def _reliability(found: Evaluation, path: Path) -> None:
-    figure, axis = plt.subplots(figsize=(5, 5))
-    axis.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
-    _calibration_line(axis, found.test, "test split")
-    for name, judged in _elsewhere(found).items():
-        _calibration_line(axis, judged.only("in"), name)
-    axis.set(xlabel="confidence", ylabel="share right", title="reliability")
-    axis.legend()
-    _save(figure, path)
+def _facts(facts: Iterator[tuple[str, str]]) -> str:
+    return "<dl>\n" + "".join(f"<dt>{term}</dt><dd>{html}</dd>\n" for term, html in facts) + "</dl>\n"
 
 
-def _calibration_line(axis: Axes, scores: Scores, label: str) -> None:
-    bins = np.minimum((scores.confidence * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
-    filled = np.unique(bins)
-    means = [(scores.confidence[bins == one].mean(), scores.right[bins == one].mean()) for one in filled]
-    axis.plot(*zip(*means, strict=True), marker="o", label=label)
+def _list(lines: Iterable[str]) -> str:
+    return "<ul>\n" + "".join(f"<li>{escape(line)}</li>\n" for line in lines) + "</ul>\n"
 
 
-def _ood_scores(found: Evaluation, path: Path) -> None:
-    figure, axis = plt.subplots(figsize=(6, 4))
-    groups = {"test split": found.test.ood_score}
-    for name, judged in _elsewhere(found).items():
-        for group in np.unique(judged.pictures.groups):
-            groups[f"{name}: {group}"] = judged.only(group).ood_score
-    for label, values in groups.items():
-        weights = np.full(len(values), 1 / len(values))
-        axis.hist(values, bins=np.linspace(0, 1, 41).tolist(), weights=weights, label=label, alpha=0.5)
-    axis.axvline(found.test.threshold, color="black", linewidth=1, label="threshold")
-    axis.set(xlabel="ood_score", ylabel="share of pictures", yscale="log")
-    axis.legend()
-    _save(figure, path)
+def _table(columns: list[str], rows: Rows) -> str:
+    lines = [
+        _row(name, [*(percent(metric) if metric else "–" for metric in metrics), counted(metrics)])
+        for name, metrics in rows.items()
+    ]
+    return _tabled(["", *columns, "pictures"], lines)
 
 
-def _montage(pictures: Pixels, titles: list[str], path: Path) -> None:
-    height = max(1, -(-len(pictures) // MONTAGE_COLUMNS))
-    figure, axes = plt.subplots(height, MONTAGE_COLUMNS, figsize=(1.6 * MONTAGE_COLUMNS, 1.9 * height), squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, picture, title in zip(axes.flat, pictures, titles, strict=False):
-        axis.imshow(picture[:, :, 0], cmap="gray", vmin=0, vmax=255)
-        axis.set_title(title, fontsize=7)
-    _save(figure, path)
+def _tabled(columns: list[str], lines: list[str]) -> str:
+    head = "".join(f"<th>{column}</th>" for column in columns)
+    return f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{"".join(lines)}</tbody></table></div>\n'
 
 
-def _save(figure: Figure, path: Path) -> None:
-    figure.tight_layout()
-    figure.savefig(path, dpi=80, metadata={"Software": None})
-    plt.close(figure)
+def _row(name: str, cells: list[str]) -> str:
+    return f"<tr><th>{escape(name)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"

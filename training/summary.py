@@ -10,6 +10,7 @@ from rich.filesize import decimal
 
 from app.model.bundle import CARD, Bundle
 from app.model.manifest import Metric
+from training.report import REPORT
 from training.words import percent, worst_class
 
 ELSEWHERE = {  # what was judged beside the data set, external pictures before companions: mean recall and strangers let in
@@ -20,14 +21,14 @@ UNJUDGED = "not measured; there were no companions, and no --external folder"
 
 
 def lines(published: Bundle, run: Path) -> Iterator[str]:
-    """Test accuracy, worst class, elsewhere, the bundle with its card, and the folder of the report."""
+    """Test accuracy, worst class, elsewhere, the bundle with its card, and the report."""
     metrics = published.manifest.metrics
     accuracy, (name, recall) = metrics["test_accuracy"], worst_class(published.manifest.classes, metrics)
     yield f"test accuracy: {percent(accuracy)} of {accuracy.n:,} pictures, with the 95 % interval"
     yield f"worst class:   {name}, recall {percent(recall)} of {recall.n:,}"
     yield f"elsewhere:     {_elsewhere(metrics)}"
     yield f"bundle:        {published.folder}, its card is {CARD} in it"
-    yield f"report:        {run}"
+    yield f"report:        {run / REPORT}"
 
 
 def cache(folder: Path) -> str:

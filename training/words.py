@@ -1,8 +1,10 @@
 """What figures are called and how they are written, for people: in tables, in the summary of a training and on the card."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from app.model.manifest import Metric
+
+Rows = dict[str, list[Metric | None]]  # by what they are of, a figure a column
 
 VALIDATION = "Validation split"  # what begins so is not on the card: the recipe, and the best epoch, were chosen by it
 HEADLINES = {  # by group, what a reader looks for first, in this order
@@ -54,7 +56,7 @@ def _three(own: str, right: str, of: str) -> dict[str, str]:
 
 
 SECTIONS = {  # by title: how the figures of a column begin, and what it is headed
-    "Recall on the test split": {"test_recall_": "value"},
+    "Test split, by class": {"test_recall_": "recall", "test_precision_": "precision"},
     "Right on the changed test split": {"changed_": "value"},
     "Held-out companions, by class": _three("heldout_", "recall", ""),
     "Held-out companions, by origin": _three("heldout_", "accuracy", "of_"),
@@ -67,8 +69,9 @@ SECTIONS = {  # by title: how the figures of a column begin, and what it is head
     "Pictures from elsewhere, by source": _three("external_", "accuracy", "of_"),
     "Views never trained on, accepted with a wrong label": {"off_protocol_wrong_": "value"},
     "Strangers from elsewhere, accepted": {"out_accepted_": "value"},
-    f"{VALIDATION}, recall": {"val_recall_": "value"},
+    f"{VALIDATION}, by class": {"val_recall_": "recall", "val_precision_": "precision"},
 }
+WORSE_IF_MORE = {"off_protocol_wrong_", "out_accepted_", "heldout_out_accepted_"}
 CHANGES = {  # of the others the key is a word
     "background_black": "black background",
     "background_black_stretched": "black background, stretched",
@@ -99,15 +102,45 @@ def grouped(keys: Collection[str]) -> Iterator[tuple[str, dict[str, str]]]:
             yield heading, {prefix + end: words for end, words in shown.items() if prefix + end in keys}
 
 
+def headlines(metrics: Mapping[str, Metric]) -> Rows:
+    """A row a figure that readers look for first, those of the validation split left out."""
+    return {
+        f"{title}: {meaning}": [metrics[key]]
+        for title, figures in HEADLINES.items()
+        for key, meaning in figures.items()
+        if key in metrics and title != VALIDATION
+    }
+
+
+def sections(metrics: Mapping[str, Metric]) -> dict[str, Rows]:
+    """Those that have figures, by title; of each the rows, by what they are of. The validation split is left out."""
+    found = {}
+    for title, columns in SECTIONS.items():
+        shown = names(columns, metrics)
+        if shown and not title.startswith(VALIDATION):
+            found[title] = {word: [metrics.get(prefix + end) for prefix in columns] for end, word in shown.items()}
+    return found
+
+
+def failures(metrics: Mapping[str, Metric]) -> Iterator[str]:
+    """The worst class, change, source and kind of stranger, found in the figures."""
+    for title, rows in sections(metrics).items():
+        for at, (prefix, column) in enumerate(SECTIONS[title].items()):
+            found = {name: metric for name, row in rows.items() if (metric := row[at])}
+            if found and (at == 0 or column == "precision"):
+                name = (max if prefix in WORSE_IF_MORE else min)(found, key=lambda name: found[name].value)
+                worst = f"worst {column}" if column in ("recall", "precision") else "worst"
+                yield f"{title}: {worst} is {name}, {percent(found[name])} of {counted([found[name]])}."
+
+
 def percent(metric: Metric) -> str:
     return f"{metric.value:.2%} ({metric.low * 100:.2f}–{metric.high * 100:.2f})"
 
 
-def counted(metric: Metric | None) -> str:
-    """How many pictures are behind a figure, and how many origins behind its interval."""
-    if metric is None:
-        return "–"
-    return f"{metric.n:,} of {metric.origins} origins" if metric.origins else f"{metric.n:,}"
+def counted(metrics: Iterable[Metric | None]) -> str:
+    """How many pictures are behind figures, and how many origins behind their intervals; of each where they differ."""
+    found = [f"{one.n:,} of {one.origins} origins" if one.origins else f"{one.n:,}" for one in metrics if one]
+    return ", ".join(dict.fromkeys(found))
 
 
 def worst_class(classes: list[str], metrics: Mapping[str, Metric]) -> tuple[str, Metric]:

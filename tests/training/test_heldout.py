@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.imaging import View
 from app.model.bundle import read
@@ -12,7 +13,7 @@ from app.model.manifest import Metric
 from tests.bundles import classifier
 from tests.conftest import KINDS
 from tests.running import BEFORE, COMMITTED
-from training import card, companions, datasets, phantoms, report, split, words
+from training import card, charts, companions, datasets, montage, phantoms, split, words
 from training.calibrate import Calibration
 from training.companions import Companions
 from training.evaluate import Evaluation, evaluate
@@ -108,8 +109,8 @@ def test_all_of_many_origins_right_is_not_taken_for_certain() -> None:
 
 def test_a_figure_over_pictures_does_not_mention_origins() -> None:
     assert "origins" not in share(RIGHT).model_dump_json()
-    assert words.counted(share(RIGHT)) == "100"
-    assert words.counted(share(RIGHT, MANY)) == "100 of 10 origins"
+    assert words.counted([share(RIGHT), None, share(RIGHT)]) == "100"
+    assert words.counted([share(RIGHT, MANY), share(RIGHT)]) == "100 of 10 origins, 100"
 
 
 def test_ct_is_seen_through_the_window_of_the_bundle() -> None:
@@ -163,12 +164,14 @@ def test_a_bundle_that_cannot_refuse_accepts_all(artifacts: Path, data: Path, tm
 def test_the_surest_mistakes_are_shown_beside_the_run_and_not_among_the_charts(
     judged: Evaluation, parts: Split, tmp_path: Path
 ) -> None:
-    report.mistakes(judged, parts, tmp_path)
-    report.charts(judged, CLASSES, tmp_path / "charts")
+    montage.mistakes(judged, parts, tmp_path)
+    charts.charts(judged, CLASSES, tmp_path / "charts")
     assert (tmp_path / "mistakes_heldout.png").is_file()
-    charts = {path.name for path in (tmp_path / "charts").iterdir()}
-    assert "heldout.png" in charts
-    assert not any("mistakes" in name for name in charts)
+    drawn = {path.name: path for path in (tmp_path / "charts").iterdir()}
+    assert {Image.open(path).width for path in drawn.values()} == {1200}
+    assert max(path.stat().st_size for path in drawn.values()) < 100_000  # a bundle is kept in git
+    assert {"heldout.png", "roc.png"} <= drawn.keys()
+    assert not any("mistakes" in name for name in drawn)
 
 
 def test_the_manifest_and_the_card_tell_what_is_held_out_and_whom_to_credit(judged: Evaluation, parts: Split) -> None:

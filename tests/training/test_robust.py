@@ -120,6 +120,14 @@ def test_mean_confidence_counts_right_and_wrong_alike() -> None:
     assert (figures["test_confidence"].value, figures["test_accuracy"].value) == pytest.approx((0.8, 0.5))
 
 
+def test_recall_is_of_a_class_and_precision_of_an_answer() -> None:
+    answers = Outputs(np.eye(3, dtype=np.float32)[[0, 0, 0, 1]], None)
+    found = on_split(Scores(np.array([0, 0, 1, 1]), answers, threshold=1), ["one", "other", "never"][:3], "test")
+    told = {key.removeprefix("test_"): (metric.value, metric.n) for key, metric in found.items() if "_precision" in key}
+    assert told == {"precision_one": (pytest.approx(2 / 3), 3), "precision_other": (1, 1)}
+    assert found["test_recall_other"].value == 0.5
+
+
 def test_ranking_counts_ties_as_half() -> None:
     low, high = np.zeros(20, np.float32), np.ones(10, np.float32)
     assert auroc(low, high).value == 1

@@ -11,6 +11,7 @@ from app.model.bundle import Bundle
 from app.model.manifest import Input, Manifest, Metric
 from tests.running import BEFORE, COMMITTED
 from training import summary, words
+from training.sections import CONTENTS
 
 RECALLS = {"test_recall_Hand": 0.9, "test_recall_HeadCT": 0.8}
 HELD_OUT = {"heldout_mean_recall": 0.7, "heldout_out_accepted": 0.2}
@@ -32,7 +33,7 @@ def test_five_lines_tell_how_good_it_is_and_where_it_lies() -> None:
     assert "accuracy: 85.00% (0.00–100.00) of 1,200 pictures, with the 95 % interval" in accuracy
     assert "HeadCT, recall 80.00% (0.00–100.00) of 1,200" in worst
     assert "bundles/toy-1, its card is MODEL_CARD.md" in where
-    assert report.endswith(" runs/one")
+    assert report.endswith(" runs/one/report.html")
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,8 @@ def test_every_figure_has_words_once(folder: Path) -> None:
         meaning for _, figures in words.grouped(metrics) for key, meaning in figures.items() if "changed" in key
     )
     assert "_" not in told
+
+
+def test_every_table_of_figures_stands_in_a_report_once() -> None:
+    told = [title for section in CONTENTS for title in section.tables]
+    assert sorted(told) == sorted(title for title in words.SECTIONS if not title.startswith(words.VALIDATION))

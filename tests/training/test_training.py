@@ -19,7 +19,7 @@ from training.phantoms import write_data_set
 from training.recipes import INPUTS
 from training.recipes.article import RECIPE
 
-CHARTS = {f"{name}.png" for name in ("curves", "confusion", "recall", "changes", "reliability", "strangeness")}
+CHARTS = {f"{name}.png" for name in ("curves", "confusion", "classes", "changes", "reliability", "strangeness")}
 
 
 def weights(artifacts: Path) -> list[np.ndarray]:
@@ -58,7 +58,7 @@ def test_a_run_publishes_a_bundle_with_everything_it_promises(artifacts: Path) -
 def test_the_run_folder_holds_the_report(artifacts: Path) -> None:
     [folder] = (artifacts.parent / "runs").iterdir()
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
-    assert names >= {"samples.png", "mistakes.png", "history.csv", "manifest.csv", "best.keras", "tensorboard"}
+    assert names >= {"report.html", "samples.png", "history.csv", "manifest.csv", "best.keras", "tensorboard"}
     assert names >= {f"charts/{name}" for name in CHARTS}
     header = (folder / "history.csv").read_text().splitlines()[0].split(",")
     assert {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"} <= set(header)
@@ -132,7 +132,7 @@ def test_a_model_no_better_than_chance_is_published_and_not_made_current(tmp_pat
 
 
 def test_a_finished_command_says_so_and_another_outcome_is_made_of_the_same_weights(
-    data: Path, artifacts: Path, tmp_path: Path
+    data: Path, artifacts: Path, elsewhere: Path, tmp_path: Path
 ) -> None:
     base = Path(shutil.copytree(artifacts.parent, tmp_path / "again", symlinks=True))
     [first] = bundle.available(base / "artifacts")
@@ -150,13 +150,16 @@ def test_a_finished_command_says_so_and_another_outcome_is_made_of_the_same_weig
     assert all(str(path) in told for path in (first.folder, folder))
     assert [one.title for one in bundle.available(base / "artifacts")] == [first.title]
 
-    assert "now current" in again("--credit", "somebody else")
+    assert "now current" in again("--credit", "somebody else", "--external", elsewhere)
     _, second = bundle.available(base / "artifacts")
     assert second.manifest.data == first.manifest.data | {"source": "somebody else"}
-    assert second.manifest.metrics == first.manifest.metrics
+    assert second.manifest.metrics.items() > first.manifest.metrics.items()
+    assert all(told in (folder / "report.html").read_text() for told in (second.title, "charts/elsewhere.png"))
 
     shutil.rmtree(second.folder)
     assert "now current" in again("--credit", "somebody else")
+    assert "elsewhere" not in (folder / "report.html").read_text()
+    assert not [*folder.rglob("*elsewhere.png")]
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence_and_harms_nothing(data: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from keras import layers
 from app.model.manifest import Input
 from training.companions import Companions
 from training.recipes import INPUTS
-from training.recipes.recipe import Recipe
+from training.recipes.recipe import History, Recipe
 from training.split import Split
 
 BEST = "best.keras"
@@ -60,6 +60,10 @@ class Article(Recipe):
             ),
             keras.callbacks.ModelCheckpoint(run / BEST, monitor="val_loss", save_best_only=True),
         ]
+
+    def kept_epoch(self, history: History) -> int:
+        losses = [row["val_loss"] for row in history]
+        return losses.index(min(losses)) + 1
 
     def finish(
         self, model: keras.Model, split: Split, companions: Companions | None, run: Path

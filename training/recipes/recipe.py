@@ -1,9 +1,10 @@
 """What a recipe states, and what fitting asks of it."""
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from math import ceil
 from pathlib import Path
+from typing import Self
 
 import keras
 import numpy as np
@@ -14,6 +15,15 @@ from training.calibrate import Calibration
 from training.companions import Companions
 from training.datasets import Indices
 from training.split import Split
+
+History = list[dict[str, float]]  # a row an epoch
+
+OPTIONS = {  # of the command line, by what they set
+    "max_epochs": "--epochs",
+    "steps": "--steps",
+    "batch_size": "--batch-size",
+    "learning_rate": "--learning-rate",
+}
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -61,6 +71,9 @@ class Recipe(ABC):
     def size(self) -> int:
         return self.input.size
 
+    def with_batches_of(self, size: int) -> Self:
+        return replace(self, batch_size=size)
+
     @abstractmethod
     def network(self, classes: int, steps_per_epoch: int) -> keras.Model:
         """Untrained and compiled. Takes uint8 (n, size, size, 1) and normalises inside."""
@@ -72,6 +85,10 @@ class Recipe(ABC):
         """Keras' own, whose counters a resumed run restores; they may write into the folder `run`."""
         return []
 
+    def kept_epoch(self, history: History) -> int:
+        """Whose weights `finish` takes, counted from 1."""
+        return len(history)
+
     @abstractmethod
     def finish(
         self, model: keras.Model, split: Split, companions: Companions | None, run: Path
@@ -80,3 +97,8 @@ class Recipe(ABC):
 
     def record(self) -> dict[str, str | int | float]:
         return {key: value for key, value in asdict(self).items() if key not in {"name", "input"} and value is not None}
+
+    def overrides(self) -> dict[str, int | float]:
+        """What stands in place of the recipe's own, by option of the command line."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {option: values[name][0] for name, option in OPTIONS.items() if values[name][0] != values[name][1]}

@@ -5,8 +5,9 @@ Free energy tells what is none of the classes; README.md of `training` tells how
 95.1 %), mean recall 98.3 % on held-out companions and 97.3 % on pictures from elsewhere.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import keras
 import numpy as np
@@ -47,6 +48,17 @@ class Robust(Recipe):
     stranger_weight: float = 0.5  # … and this weight in the loss
     pool: int = 6_000  # strangers drawn, once, where there are no companions; each is augmented anew for every use
     material: int = 2_000  # training pictures that these are made from
+
+    def with_batches_of(self, size: int) -> Self:
+        """The same mixture in batches of another size, but for the drawings: one of each region, however small."""
+        share = size / self.batch_size
+        return replace(
+            self,
+            batch_size=size,
+            untouched=round(self.untouched * share),
+            companions=round(self.companions * share),
+            strangers=round(self.strangers * share),
+        )
 
     def network(self, classes: int, steps_per_epoch: int) -> keras.Model:
         """Pictures to logits: convolutions down to class evidence at a sixteenth of the size, averaged."""

@@ -35,7 +35,7 @@ HERE = {  # run in a folder with some pictures and the committed bundles, with w
     "./bodyregion classify archive/ --out table.csv --series series.csv --slices 8": r"series.csv, 1 series",
     "./bodyregion bundles": "mednist-0d35cfaf2f4e",
     "./bodyregion check": "(?s)Not a medical device.* is sound",
-    "./bodyregion use a78da7e576ab": "mednist-a78da7e576ab is now current.",
+    "./bodyregion use b4cb7daf37d5": "mednist-b4cb7daf37d5 is now current.",
     "make help": "make serve ",
 }
 SERVE = "tests/app/test_operations.py: test_make_serve_prints_its_address_when_ready"

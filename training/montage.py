@@ -43,7 +43,7 @@ def mistakes(found: Evaluation, split: Split, folder: Path) -> None:
     _wrong(pictures[rows], names, found.test, found.test.mistakes(), "the test split", folder / f"{MISTAKES}.png")
     change, scores = min(found.corrupted.items(), key=lambda item: item[1].right.mean())
     changed = CORRUPTIONS[change](pictures[rows, :, :, 0])[..., np.newaxis]
-    where = f"the changed test split, {CHANGES.get(change, change)}"
+    where = f"the test split, {CHANGES.get(change, change)}"
     _wrong(changed, names, scores, scores.mistakes(), where, folder / f"{MISTAKES}_{change}.png")
     for place, judged in elsewhere(found).items():
         groups, accepted = judged.pictures.groups, judged.scores.accepted
@@ -63,8 +63,8 @@ def _wrong(pictures: Pixels, names: np.ndarray, scores: Scores, rows: Indices, w
         for row, answer, truth in zip(shown, answers, truths, strict=True)
     ]
     if titles:
-        surest = f", the surest {len(shown)}" if len(shown) < len(rows) else ""
-        title = f"Mistakes on {where}: {len(rows):,} of {len(pictures):,} pictures{surest}"
+        count = f"{len(shown)} of {len(rows):,}" if len(shown) < len(rows) else f"{len(rows)}"
+        title = f"{count} mistakes in {len(pictures):,} pictures: {where}"
         _montage(pictures[shown], titles, title, path)
 
 

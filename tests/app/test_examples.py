@@ -75,5 +75,8 @@ def test_the_notebook_answers_as_the_service_does(stored: Any, asking: httpx2.Cl
     printed = "".join(text for text, _ in told(stored))
     for name, path in EXAMPLES.items():
         answer = asking.post("/predict", files={"file": path.read_bytes()}).json()
-        label = answer["label"] or "none of the six"
-        assert f"{name:10} {label:16} {answer['confidence']:6.1%}   ood_score {answer['ood_score']:.2f}\n" in printed
+        said = (
+            answer["label"]
+            or f"none of the six, nearest: {max(answer['probabilities'], key=answer['probabilities'].get)}"
+        )
+        assert f"{name}: {said} {answer['confidence']:.1%}, ood_score {answer['ood_score']:.2f}\n" in printed

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -46,8 +47,9 @@ def curves(history: History, kept_epoch: int, split: Split, folder: Path) -> Non
 
 
 def charts(found: Evaluation, classes: list[str], folder: Path) -> None:
-    """What `found` says."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """What `found` says; the folder holds nothing else."""
+    rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     _confusion(found.test, classes, "the test split", folder / "confusion.png")
     _by_class(found.metrics, classes, folder / "classes.png")
     _changes(found, folder / "changes.png")

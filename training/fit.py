@@ -162,6 +162,9 @@ def fit(
 def described(model: keras.Model) -> str:
     """Keras' summary: layers, shapes and numbers of parameters, in 78 columns."""
     lines: list[str] = []
+    model = keras.Model(
+        model.inputs, model.outputs, name=model.name
+    )  # without the optimiser, whose numbers count as parameters
     model.summary(line_length=78, print_fn=lines.append)
     return "\n".join(lines)
 

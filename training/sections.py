@@ -77,7 +77,7 @@ CONTENTS = (
     ),
     Section(
         "The surest mistakes",
-        "Over each picture the answer, how sure it is, and the truth: on the test split, under its worst change, and beyond.",
+        "Over each picture the answer, how sure it is, and the truth.",
         ("mistakes*.png",),
     ),
     Section(FAILS),

@@ -34,7 +34,7 @@ export function add(added) {
 
 export function begin() {
   working = true;
-  find("away").hidden = true;
+  for (const id of ["away", "series"]) find(id).hidden = true; // no longer all there is
   count();
 }
 

@@ -141,6 +141,8 @@ def test_dicoms_of_one_series_have_one_answer_with_its_ranges(page: Page, screen
     expect(series).to_contain_text("1–6 Hand, 7–12 HeadCT")
     assert "1.2.3" not in page.content()
     keep(page, screenshots, "series")
+    choose(page, {"another.dcm": dicom(HAND, SeriesInstanceUID="1.2.3", InstanceNumber=13)})
+    expect(series).to_be_hidden()
 
 
 def test_what_is_cleared_is_gone_and_the_page_is_as_it_was(page: Page) -> None:

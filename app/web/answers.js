@@ -56,7 +56,7 @@ export function settle(away) {
   const left = pictures.filter((picture) => !isDone(picture)).length;
   working = false;
   find("away").hidden = !left;
-  find("away").firstElementChild.textContent = `${away} ${pictures.length - left} of ${pictures.length} pictures are judged, ${left} are not.`;
+  find("away").firstElementChild.textContent = `${away} ${pictures.length - left} of ${pictures.length} pictures are judged, ${left} not.`;
   find("together").hidden = pictures.filter(({ answer }) => answer?.dicom).length < 2;
   arrange();
   count();

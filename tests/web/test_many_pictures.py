@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from app.scoring.summary import WEAK_CONFIDENCE
 from tests.dicoms import dicom
 from tests.web.gestures import HAND, answered, card, choose, column, drawn, drop, finished, keep
+from tests.web.test_access_for_all import violations
 from training import phantoms
 
 HEAD = phantoms.draw("HeadCT", np.random.default_rng(12345))
@@ -141,6 +142,7 @@ def test_dicoms_of_one_series_have_one_answer_with_its_ranges(page: Page, screen
     expect(series).to_contain_text("1–6 Hand, 7–12 HeadCT")
     assert "1.2.3" not in page.content()
     keep(page, screenshots, "series")
+    assert violations(page) == ""
     choose(page, {"another.dcm": dicom(HAND, SeriesInstanceUID="1.2.3", InstanceNumber=13)})
     expect(series).to_be_hidden()
 

@@ -6,6 +6,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.running import COMMITTED, Server, serving
 from tests.web.gestures import answered, card, choose, column, drawn, drop, finished, keep
+from tests.web.test_access_for_all import violations
 
 KEY = "drawn-for-this-test"
 
@@ -67,11 +68,12 @@ def test_of_a_service_that_goes_away_it_is_said_once_what_is_judged_and_the_rest
     page.route("**/livez", gone)
     drop(page, {f"{seed}.png": drawn("Hand", seed) for seed in range(20)})
     away = page.locator("#away")
-    expect(away).to_contain_text("The service does not answer. 8 of 20 pictures are judged, 12 are not.")
+    expect(away).to_contain_text("The service does not answer. 8 of 20 pictures are judged, 12 not.")
     assert page.locator("#cards .error").count() == 0
     page.get_by_role("button", name="not judged 12").click()
     assert column(page, 2) == ["not judged"] * 12
     keep(page, screenshots, "away")
+    assert violations(page) == ""
     page.unroute("**/predict")
     page.unroute("**/livez")
     page.get_by_role("button", name="Try again").click()
@@ -86,7 +88,7 @@ def test_a_proxy_whose_service_is_gone_is_a_service_that_is_gone(page: Page) -> 
     for path in ("**/predict", "**/livez"):
         page.route(path, lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
     drop(page, {"hand.png": drawn("Hand")})
-    expect(page.locator("#away")).to_contain_text("The service does not answer. 0 of 1 pictures are judged, 1 are not.")
+    expect(page.locator("#away")).to_contain_text("The service does not answer. 0 of 1 pictures are judged, 1 not.")
 
 
 def test_a_file_that_cannot_be_sent_is_an_error_of_that_file_alone(page: Page) -> None:

@@ -2,6 +2,7 @@
 
 const ARCHIVE = /\.(zip|7z|rar|tar|tgz|tbz2?|txz|gz|bz2|xz)$/i;
 const LITTER = /(^|\/)(\.|__MACOSX\/|@eaDir\/|Thumbs\.db$|desktop\.ini$)/i; // what file servers and desktops leave
+const UNREADABLE = "The browser could not read it.";
 const ARCHIVES_ARE_FOR_CLASSIFY = "This is an archive: unpack it, or give it to the command bodyregion classify, which reads zip and tar.";
 
 let given = 0; // pictures so far, cleared ones too
@@ -18,30 +19,36 @@ export async function dropped({ items, files }) {
   return withoutLitter((await Promise.all(entries.map(walked))).flat());
 }
 
-/** Pictures to be judged, none called as another or as one of those `before`; of an archive the error is known. */
+/** Pictures to be judged, none called as another or as one of those `before`; of some the error is known. */
 export function toPictures(files, before) {
   const names = new Set(before.map(({ name }) => name));
-  return files.map(({ file, name }) => ({
+  return files.map(({ file, name, error }) => ({
     file,
     name: apart(name, names),
     id: `p${given++}`,
     url: URL.createObjectURL(file),
-    error: ARCHIVE.test(name) ? ARCHIVES_ARE_FOR_CLASSIFY : undefined,
+    error: error ?? (ARCHIVE.test(name) ? ARCHIVES_ARE_FOR_CLASSIFY : undefined),
   }));
 }
 
 const withoutLitter = (files) => files.filter(({ name }) => !LITTER.test(name));
 
+/** The files of an entry, which is one or a folder. What cannot be read is an empty file with an error. */
 async function walked(entry) {
-  if (entry.isFile) {
-    const file = await new Promise((done, failed) => entry.file(done, failed));
-    return [{ file, name: entry.fullPath.slice(1) }];
+  const name = entry.fullPath.slice(1);
+  try {
+    if (entry.isFile) return [{ file: await new Promise((done, failed) => entry.file(done, failed)), name }];
+    return (await Promise.all((await listed(entry.createReader())).map(walked))).flat();
+  } catch {
+    return [{ file: new File([], entry.name), name, error: UNREADABLE }];
   }
-  const reader = entry.createReader();
+}
+
+/** What a folder's reader gives, a hundred entries at a time, by name. */
+async function listed(reader) {
   const found = [];
   for (let some; (some = await new Promise((done, failed) => reader.readEntries(done, failed))).length; ) found.push(...some);
-  const inOrder = found.sort((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
-  return (await Promise.all(inOrder.map(walked))).flat();
+  return found.sort((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
 }
 
 /** The name, with a number where it is one of `names`, which it then is. */

@@ -109,6 +109,19 @@ def test_a_dropped_folder_is_walked(page: Page, context: BrowserContext, folder:
     expect(card(page, "archive/b/deeper/IM1.png").locator(".label")).to_have_text("HeadCT")
 
 
+def test_of_a_folder_that_cannot_be_read_in_part_the_rest_is_not_lost(page: Page) -> None:
+    found = page.evaluate("""async () => {
+        const { dropped } = await import("/web/intake.js");
+        const file = (name, file) => ({ isFile: true, name, fullPath: `/a/${name}`, file });
+        const entries = [file("good.png", (done) => done(new File(["x"], "good.png"))), file("bad.png", (_, failed) => failed())];
+        const readEntries = (done) => done(entries.splice(0));
+        const folder = { isFile: false, name: "a", fullPath: "/a", createReader: () => ({ readEntries }) };
+        const files = await dropped({ items: [{ webkitGetAsEntry: () => folder }], files: [] });
+        return files.map(({ name, error }) => [name, error ?? ""]);
+    }""")
+    assert found == [["a/bad.png", "The browser could not read it."], ["a/good.png", ""]]
+
+
 def test_a_folder_can_be_chosen(page: Page, folder: Path) -> None:
     page.locator("#folder").set_input_files(folder)
     finished(page)

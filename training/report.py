@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 from urllib.parse import quote
 
+import app
 from app.model.bundle import CARD, Bundle
 from app.model.manifest import Manifest
 from training import card, words
@@ -18,6 +19,7 @@ from training.words import SECTIONS, Rows, counted, percent
 
 REPORT = "report.html"
 TEMPLATE = Path(__file__).with_suffix(".html")
+STYLE = Path(app.__file__).parent / "web" / "style.css"  # of the service's page
 
 
 def write(folder: Path, bundle: Bundle, split: Split, model: str = "", logs: Path | None = None) -> None:
@@ -35,6 +37,7 @@ def write(folder: Path, bundle: Bundle, split: Split, model: str = "", logs: Pat
     bodies = {section: _body(section, folder, bundle.manifest) + texts.get(section.heading, "") for section in CONTENTS}
     shown = [(number, section, body) for number, (section, body) in enumerate(bodies.items()) if body]
     page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        style=STYLE.read_text(encoding="utf-8"),
         title=escape(f"{bundle.title}, preset {bundle.manifest.training['preset']}"),
         links=" · ".join(f'<a href="#{number}">{section.heading}</a>' for number, section, _ in shown),
         sections="".join(

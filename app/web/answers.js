@@ -53,7 +53,7 @@ export function tell(picture, threshold) {
 
 /** All that can be judged is: in order, or why it is not all. */
 export function settle(away) {
-  const left = pictures.filter((picture) => !isDone(picture)).length;
+  const left = counted().get(LEFT) ?? 0;
   working = false;
   find("away").hidden = !left;
   find("away").firstElementChild.textContent = `${away} ${pictures.length - left} of ${pictures.length} pictures are judged, ${left} not.`;
@@ -106,21 +106,27 @@ function upTo(number) {
 
 /** How far it is. The status is only said at the end, or a screen reader would read every number. */
 function count() {
-  const [done, failed] = [pictures.filter(isDone).length, pictures.filter(({ error }) => error).length];
-  const looks = pictures.filter(reason).length;
+  const counts = counted();
+  const [looks, failed, left] = [LOOK, FAILED, LEFT].map((name) => counts.get(name) ?? 0);
+  const done = pictures.length - left;
   find("working").hidden = !working;
   Object.assign(find("progress"), { max: pictures.length, value: done });
   find("working").lastElementChild.textContent = `${done} of ${pictures.length}`;
   for (const id of ["clear", "download", "print"]) find(id).disabled = working;
   const said = [`${done} done`, failed && `${failed} of them with an error`, looks && `${looks} to look at`];
   find("status").textContent = working || !done ? "" : `${said.filter(Boolean).join(", ")}.`;
-  offer();
+  offer(counts);
+}
+
+/** How many pictures each filter shows, by its name. */
+function counted() {
+  const counts = new Map([[ALL, pictures.length], [LOOK, pictures.filter(reason).length]]);
+  for (const name of pictures.map(outcome)) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
 }
 
 /** A filter for each outcome there is, with its number: the general ones first, then the labels by name. */
-function offer() {
-  const counts = new Map([[ALL, pictures.length], [LOOK, pictures.filter(reason).length]]);
-  for (const name of pictures.map(outcome)) counts.set(name, (counts.get(name) ?? 0) + 1);
+function offer(counts) {
   const added = [...counts.keys()].filter((name) => !filters.has(name));
   for (const name of added) filters.set(name, element("button", { className: "plain", onclick: () => choose(name) }));
   const inOrder = [...filters].sort(([one], [other]) => (rank(one) < rank(other) ? -1 : 1));
@@ -137,7 +143,7 @@ function choose(name) {
   filter = name;
   limit = STEP;
   arrange();
-  offer();
+  offer(counted());
 }
 
 find("more").onclick = () => {

@@ -4,13 +4,13 @@ import { element, find } from "./elements.js";
 import { ask } from "./service.js";
 import { none } from "./words.js";
 
-/** Buttons that `tried(paths)` is called by. Where the service cannot say which there are, the page does without. */
-export async function offerExamples(tried) {
+/** Buttons that `tried(paths)` is called by, for a model of so many classes. Where the service cannot say which there are, the page does without. */
+export async function offerExamples(classes, tried) {
   const found = await ask("web/examples").then((response) => response.json(), () => []);
   const paths = found.map(({ name }) => `web/examples/${name.split("/").map(encodeURIComponent).join("/")}`);
   const items = found.map(({ label }, at) => {
     const image = element("img", { src: paths[at], alt: "", width: 64, height: 64 });
-    const button = element("button", { className: "example" }, image, element("span", {}, label ?? none(found.length - 1)));
+    const button = element("button", { className: "example" }, image, element("span", {}, label ?? none(classes)));
     button.onclick = () => tried([paths[at]]);
     return element("li", {}, button);
   });

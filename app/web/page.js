@@ -97,5 +97,9 @@ function listen() {
 }
 
 listen();
-introduce().then((told) => (model = told), (error) => (find("lede").textContent = error.message));
-offerExamples((paths) => example(paths).then(take));
+try {
+  model = await introduce();
+  await offerExamples(model.classes.length, (paths) => example(paths).then(take));
+} catch (error) {
+  find("lede").textContent = error.message;
+}

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -83,7 +83,7 @@ class Report:
     failed: int = 0
 
     def begin(self) -> None:
-        self.since = self.since or monotonic()
+        self.since = self.since if self.series else monotonic()
 
     def add(self, answer: Answer | None) -> None:
         self.series += answer is not None
@@ -96,7 +96,7 @@ class Report:
             log.info(
                 "answered", series=self.series, not_judged=self.failed, per_second=rate, changes_behind=max(left, 0)
             )
-            self.since, self.series, self.failed = 0, 0, 0
+            self.since, self.series, self.failed = monotonic(), 0, 0
 
 
 class Follower:
@@ -172,6 +172,8 @@ class Follower:
             self._write(series, answer)
         except Gone:
             return None
+        except OSError as error:
+            raise Unavailable(f"No process can be started here to decode in: {error.strerror}.") from error
         return answer
 
     def _settle(self) -> None:
@@ -201,4 +203,5 @@ def follow(bundle: Bundle, orthanc: Orthanc, state: State, slices: int, write: W
         try:
             follower.catch_up() if once else follower.follow()
         finally:
-            follower.tell()
+            with suppress(Unavailable):
+                follower.tell()

@@ -17,6 +17,7 @@ except ImportError as error:
 
 ADDRESS = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 60.0
+IDLE_SECONDS = 0.5  # that a connection is kept: Orthanc itself closes it after one
 REFUSED = {401, 403}
 NOT_NOW = {429, 502, 503, 504}  # of whoever stands before it, too
 
@@ -47,7 +48,9 @@ class Value(NamedTuple):
 class Orthanc:
     """Requests to a server, for several threads. Each raises Unavailable, and Gone where its resource is not there."""
 
-    def __init__(self, address: str, user: str | None = None, password: Path | None = None, ca: Path | None = None):
+    def __init__(
+        self, address: str, user: str | None = None, password: Path | None = None, ca: Path | None = None
+    ) -> None:
         """Raises ScoringError where the server cannot be asked. `password` and `ca` are files."""
         if not ADDRESS.fullmatch(address):
             raise ScoringError(
@@ -61,18 +64,17 @@ class Orthanc:
             auth=(user, _first_line(password)) if user and password else None,
             verify=_trusting(ca) if ca else True,
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
         )
-        system = self._json("/system")
-        if not isinstance(system, dict) or "ApiVersion" not in system:
-            raise self._no_orthanc()
+        system = self._of_server("/system", "ApiVersion")
         self.has_labels = bool(system.get("HasLabels"))  # from 1.12 on, save on databases that cannot keep them
 
     def changes(self, since: int, limit: int) -> Changes:
-        found = self._json("/changes", since=since, limit=limit)
+        found = self._of_server("/changes", "Changes", "Last", "Done", since=since, limit=limit)
         return Changes(found["Changes"], found["Last"], found["Done"])
 
     def last_change(self) -> int:
-        return int(self._json("/changes?last")["Last"])
+        return int(self._of_server("/changes?last", "Last")["Last"])
 
     def instances(self, series: str) -> list[dict[str, Any]]:
         """Those of a series, each with ID, FileSize and the MainDicomTags of its level, such as its position."""
@@ -105,6 +107,16 @@ class Orthanc:
 
     def set_label(self, series: str, label: str, present: bool) -> None:
         self._sound(self._answer("PUT" if present else "DELETE", f"/series/{series}/labels/{label}"))
+
+    def _of_server(self, path: str, *names: str, **parameters: int) -> dict[str, Any]:
+        """What every Orthanc has there, with these names."""
+        try:
+            found = self._json(path, **parameters)
+        except Gone as error:
+            raise self._no_orthanc() from error
+        if not isinstance(found, dict) or not found.keys() >= {*names}:
+            raise self._no_orthanc()
+        return found
 
     def _json(self, path: str, **parameters: str | int) -> Any:
         try:

@@ -8,6 +8,8 @@ from operator import methodcaller
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import structlog
+
 from app.imaging import Instance, PictureError
 from app.imaging.dicom.header import identify_by
 from app.model import series
@@ -15,12 +17,15 @@ from app.scoring.columns import NOT_SAMPLED, Row, columns
 from app.scoring.containers import MAX_FILE_BYTES, TOO_LARGE, Fault
 from app.scoring.files import File
 from app.scoring.instances import identified
-from app.scoring.orthanc import Gone, Orthanc
+from app.scoring.orthanc import Gone, Orthanc, Unavailable
 from app.scoring.sampling import Sample
 from app.scoring.scorer import Scorer
 from app.scoring.series import Series
 
 NOT_GIVEN = Fault("The server does not give the file.")
+FAILED = "Judging the series failed."
+
+log = structlog.get_logger()
 
 
 class Answer(NamedTuple):
@@ -44,15 +49,24 @@ class Judge:
         """Raises Gone and Unavailable. `name` is the server's own for the series."""
         if not (instances := self._orthanc.instances(name)):
             raise Gone
+        try:
+            content = self._content(name, instances)
+        except (Gone, Unavailable, OSError):
+            raise
+        except Exception as error:  # a mistake here should hold up no other series; its message may quote a header
+            log.warning("judging failed", error=type(error).__name__)
+            content = {"error": FAILED}
+        content |= {"model": {"name": self._manifest.name, "version": self._manifest.version}}
+        text = json.dumps(content, ensure_ascii=False)
+        return Answer(content.get("label"), text, [each["ID"] for each in instances], "error" not in content)
+
+    def _content(self, name: str, instances: list[dict[str, Any]]) -> dict[str, Any]:
         found, errors = Series(), Counter[str]()
         for row in self._rows(name, instances):
             found.add(row, self._manifest.classes)
             errors.update([str(row["error"])] if row["error"] else [])
         content = self._finding(found) or {"error": series.commonest(errors)}
-        content |= {"judged": found.judged, "slices": len(found.slices)}
-        content |= {"model": {"name": self._manifest.name, "version": self._manifest.version}}
-        text = json.dumps(content, ensure_ascii=False)
-        return Answer(content.get("label"), text, [each["ID"] for each in instances], found.judged > 0)
+        return content | {"judged": found.judged, "slices": len(found.slices)}
 
     def _rows(self, name: str, instances: list[dict[str, Any]]) -> Iterator[Row]:
         """Of all its files, in no order; one at a time is fetched and judged, so that no series takes more memory."""

@@ -25,6 +25,7 @@ class StandIn:
     labels: dict[str, set[str]] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)  # series that became stable
+    odd: set[str] = field(default_factory=set)  # series of whose files it says nothing that makes sense
     asked: list[str] = field(default_factory=list)
     address: str = ""
 
@@ -59,7 +60,11 @@ class StandIn:
 
     def _instances(self, series: str) -> list[dict[str, Any]]:
         return [
-            {"ID": f"{series}i{number}", "FileSize": len(data), "MainDicomTags": {"InstanceNumber": str(number)}}
+            {
+                "ID": f"{series}i{number}",
+                "FileSize": len(data),
+                "MainDicomTags": None if series in self.odd else {"InstanceNumber": str(number)},
+            }
             for number, data in enumerate(self.files[series])
         ]
 

@@ -86,6 +86,14 @@ def test_a_prefix_that_orthanc_would_refuse_is_refused(prefix: str, server: Stan
     assert not server.asked
 
 
+def test_a_series_that_judging_itself_fails_on_holds_up_nobody(server: StandIn, tmp_path: Path) -> None:
+    server.odd.add("head")
+    done = follow(server, tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert json.loads(server.metadata["head"])["error"] == "Judging the series failed."
+    assert (server.labels["head"], server.labels["trunk"]) == (set(), {"bodyregion-mixed"})
+
+
 def test_nothing_is_asked_that_names_a_patient(server: StandIn, tmp_path: Path) -> None:
     done = follow(server, tmp_path)
     assert [path for path in server.asked if not ASKED.fullmatch(path)] == []

@@ -22,16 +22,19 @@ def post(archive: Archive, slices: list[Pixels], series: int) -> None:
         archive.post(placed(pixels, f"1.2.{series}", number, **said))
 
 
+def resident_after(archive: Archive, answers: int, root: int) -> float:
+    """MiB of a process and its children once there are so many answers."""
+    wait_until(lambda: len(archive.changes("UpdatedMetadata")) >= answers, SERIES / LEAST_PER_SECOND)
+    return sum(resident for _, _, resident in memory(root))
+
+
 @pytest.mark.slow
 def test_a_thousand_series_are_answered_at_a_steady_rate_in_the_same_memory(archive: Archive) -> None:
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(partial(post, archive, drawn(runs(HeadCT=8))), range(SERIES)))
     wait_until(lambda: len(archive.changes("StableSeries")) == SERIES, 60)
     following = archive.follow()
-    sizes = []
-    for count in (SERIES // 5, SERIES):
-        wait_until(lambda count=count: len(archive.changes("UpdatedMetadata")) >= count, SERIES / LEAST_PER_SECOND)  # type: ignore[misc]
-        sizes.append(sum(resident for _, _, resident in memory(following.pid)))
-    assert sizes[1] - sizes[0] < MOST_GROWTH, sizes
+    first, last = (resident_after(archive, count, following.pid) for count in (SERIES // 5, SERIES))
+    assert last - first < MOST_GROWTH
     told = archive.changes("UpdatedMetadata")
     assert (told[-1] - told[0]).total_seconds() < SERIES / LEAST_PER_SECOND

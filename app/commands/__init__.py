@@ -124,6 +124,7 @@ def follow(
     """
     from app.scoring import follow as following, writing
     from app.scoring.orthanc import Orthanc
+    from app.scoring.state import State, default_state
 
     signal.signal(signal.SIGTERM, _leave)
     chosen = settings.load()
@@ -131,7 +132,7 @@ def follow(
     opened = checkpoint.compiled(_open(folder), cache)
     labels = writing.Labels(label_prefix, opened.manifest)
     orthanc = Orthanc(address, user, password_file, ca_file)
-    kept = following.State(state or following.default_state(address), keep=not dry_run)
+    kept = State(state or default_state(address), keep=not dry_run)
     write = writing.printed if dry_run else writing.Writer(orthanc, labels, metadata)
     following.follow(opened, orthanc, kept, slices, write, once)
 

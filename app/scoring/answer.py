@@ -51,8 +51,10 @@ class Judge:
             raise Gone
         try:
             content = self._content(name, instances)
-        except (Gone, Unavailable, OSError):
+        except (Gone, Unavailable):
             raise
+        except OSError as error:
+            raise Unavailable(f"No process can be started here to decode in: {error.strerror}.") from error
         except Exception as error:  # a mistake here should hold up no other series; its message may quote a header
             log.warning("judging failed", error=type(error).__name__)
             content = {"error": FAILED}

@@ -4,15 +4,11 @@ An instance counts as settled once its series was answered with it, so that noth
 between receiving a series and telling that it is stable: that it tells of no series ever again.
 """
 
-import json
-import os
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -22,55 +18,19 @@ from app.imaging import DEFAULT_LIMITS
 from app.imaging.sandbox import DecoderPool
 from app.limits import usable_cores
 from app.model.bundle import Bundle
-from app.scoring import ScoringError
 from app.scoring.answer import Answer, Judge
 from app.scoring.orthanc import Gone, Orthanc, Unavailable
 from app.scoring.scorer import Scorer
-from app.scoring.table import written_whole
+from app.scoring.state import State
 
 CHANGES_AT_ONCE = 1000  # about seventy series of ten files
 SERIES_AT_ONCE = 4  # so that files are fetched while others are decoded
 POLL_SECONDS = 1.0
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0  # between attempts, each twice as long as the one before
-SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LINES = 10.0  # on the log
+
 Write = Callable[[str, Answer], None]  # of a series
 log = structlog.get_logger()
-
-
-class State:
-    """The last change that was dealt with, in a file. Raises ScoringError where that is something else."""
-
-    def __init__(self, path: Path, keep: bool) -> None:
-        self._path, self._keep = path, keep
-        try:
-            self.last = int(json.loads(path.read_text())["last"]) if path.exists() else 0
-        except (ValueError, TypeError, KeyError) as error:
-            raise ScoringError(f"{path} is no state of an earlier run; choose another --state.") from error
-        if keep:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._write()
-
-    def set(self, last: int) -> None:
-        if last != self.last:
-            self.last = last
-            if self._keep:
-                self._write()
-
-    def _write(self) -> None:
-        with written_whole(self._path) as part, part.open("w") as file:
-            json.dump({"last": self.last}, file)
-            file.flush()
-            os.fsync(file.fileno())
-
-
-def default_state(address: str) -> Path:
-    """A file of this user's own for each server. Raises ScoringError for a user without a home."""
-    try:
-        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    except RuntimeError as error:
-        raise ScoringError("There is no home folder to keep the state in; name a file with --state.") from error
-    name = re.sub(r"[^A-Za-z0-9.]+", "-", address.partition("://")[2]).strip("-")
-    return folder / "bodyregion" / f"follow-{name}.json"
 
 
 @dataclass(slots=True)
@@ -172,8 +132,6 @@ class Follower:
             self._write(series, answer)
         except Gone:
             return None
-        except OSError as error:
-            raise Unavailable(f"No process can be started here to decode in: {error.strerror}.") from error
         return answer
 
     def _settle(self) -> None:

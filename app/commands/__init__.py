@@ -1,4 +1,4 @@
-"""The command line: bodyregion serve | classify | check | compile | bundles | use."""
+"""The command line: bodyregion serve | classify | follow | check | compile | bundles | use."""
 
 import signal
 import sys
@@ -101,6 +101,40 @@ def classify(
         score = on_all_cores(opened, workers or usable_cores())
     beside = run.Beside(report, series, slices, series_by == "folder")
     typer.echo(run.classify(paths, predictions, score, beside, keep=not address))
+
+
+@cli.command()
+def follow(
+    address: options.Followed,
+    cache: options.Cache,
+    folder: options.Folder = options.CURRENT,
+    slices: options.SlicesOfEach = 8,
+    user: options.User = None,
+    password_file: options.PasswordFile = None,
+    ca_file: options.CaFile = None,
+    metadata: options.Metadata = 4200,
+    label_prefix: options.LabelPrefix = "bodyregion-",
+    state: options.State = None,
+    once: options.Once = False,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Judge every series that an Orthanc receives, and write the answer to it as metadata and as a label.
+
+    The answer is JSON: class, regions from slice to slice, and what the header says and should say. No DICOM is changed.
+    """
+    from app.scoring import follow as following, writing
+    from app.scoring.orthanc import Orthanc
+    from app.scoring.state import State, default_state
+
+    signal.signal(signal.SIGTERM, _leave)
+    chosen = settings.load()
+    logs.configure(chosen.log_level, chosen.log_format, to_error=True)
+    opened = checkpoint.compiled(_open(folder), cache)
+    labels = writing.Labels(label_prefix, opened.manifest)
+    orthanc = Orthanc(address, user, password_file, ca_file)
+    kept = State(state or default_state(address), keep=not dry_run)
+    write = writing.printed if dry_run else writing.Writer(orthanc, labels, metadata)
+    following.follow(opened, orthanc, kept, slices, write, once)
 
 
 @cli.command()

@@ -53,3 +53,34 @@ Processes = Annotated[int | None, typer.Option(min=1, help="Processes; by defaul
 Cluster = Annotated[
     str | None, typer.Option("--cluster", help="Run on Ray: host:port, auto for the cluster here, local to start one.")
 ]
+
+Followed = Annotated[str, typer.Argument(metavar="ADDRESS", help="The Orthanc's, such as http://localhost:8042.")]
+SlicesOfEach = Annotated[
+    int, typer.Option(min=1, help="Fetch and judge so many slices of each series, spread over it.")
+]
+User = Annotated[str | None, typer.Option(help="Name that the server knows; --password-file goes with it.")]
+PasswordFile = Annotated[Path | None, typer.Option(help="File with the password in its first line.")]
+CaFile = Annotated[
+    Path | None,
+    typer.Option(help="File with the certificates to trust, as PEM; by default those of public authorities."),
+]
+Metadata = Annotated[
+    int, typer.Option(min=1024, max=65535, help="Number of the series' metadata that the answer is written to.")
+]
+LabelPrefix = Annotated[
+    str,
+    typer.Option(
+        help="What labels begin with, from Orthanc 1.12 on; it takes letters, digits, - and _ in them, no colon."
+    ),
+]
+State = Annotated[
+    Path | None,
+    typer.Option(
+        help="File with the last change that was dealt with, from which the same command goes on; by default one for each "
+        "address, under ~/.local/state/bodyregion. Without it all series are judged again."
+    ),
+]
+Once = Annotated[bool, typer.Option("--once", help="Answer the series that are there now, and end.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Write nothing anywhere; print each answer, as a line of JSON.")
+]

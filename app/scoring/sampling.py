@@ -95,24 +95,27 @@ class Sample:
         if self._kept and file.is_packed and (own := self._done.get(file.name)):
             self._kept.offer(own, file.name, None)
 
-    def add_file(self, file: File) -> None:
-        """Count a file that is not, by its header."""
+    def add_file(self, file: File, header: Row | None = None) -> None:
+        """Count a file that is not, by its header, which is read unless it is known."""
         self._files.append(file)
+        if header:
+            self._add(file, header)
+            return
         try:
             with file.open() as opened:
-                self._add(file, opened)
+                own = (header := self._header(file, opened)) and self._add(file, header)
+                if own and self._kept and file.is_packed:
+                    opened.seek(0)
+                    self._kept.offer(own, file.name, opened.read())
         except (Unreadable, OSError):  # which reading it will meet again
             pass
 
-    def _add(self, file: File, opened: BinaryIO) -> None:
-        row = self._header(file, opened)
-        if not row or not (own := key(row, self._by_folder)):
-            return
-        self._headers[file.name] = row
-        self._series[own] += [Candidate(part.slice, file=file) for part in parts(row, self._classes)]
-        if self._kept and file.is_packed:
-            opened.seek(0)
-            self._kept.offer(own, file.name, opened.read())
+    def _add(self, file: File, header: Row) -> Key | None:
+        """The series it is of, if any."""
+        if own := key(header, self._by_folder):
+            self._headers[file.name] = header
+            self._series[own] += [Candidate(part.slice, file=file) for part in parts(header, self._classes)]
+        return own
 
     def _header(self, file: File, opened: BinaryIO) -> Row | None:
         row: Row = {"path": file.name, "kind": NOT_SAMPLED, "model": self._bundle.title}

@@ -1,14 +1,18 @@
 """Files to rows: read, decoded and predicted, many at a time."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from io import BytesIO
-from typing import NamedTuple
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from app import imaging
-from app.imaging import Instance, Kind
+from app.imaging import ImageFile, Instance, Kind, PictureError, View
+from app.imaging.sandbox import DecoderPool, Job
 from app.model.bundle import Bundle
 from app.model.classifier import Classifier, Outputs
 from app.model.prediction import Prediction, predict
@@ -30,11 +34,11 @@ class Read(NamedTuple):
 
 
 class Scorer:
-    """A model of its own, on one core. Raises BundleError."""
+    """A model of its own, on one core; with a `pool` that decodes instead, for several threads. Raises BundleError."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self.bundle = bundle
-        self._classifier = Classifier(bundle)
+    def __init__(self, bundle: Bundle, pool: DecoderPool | None = None) -> None:
+        self.bundle, self._pool = bundle, pool
+        self._classifier, self._lock = Classifier(bundle), Lock()
 
     def __call__(self, files: Sequence[File]) -> list[Row]:
         """A row for each file, in order; what cannot be read says why."""
@@ -42,37 +46,38 @@ class Scorer:
         self._predict([one for one in read if one.frames])
         return [one.row for one in read]
 
+    def look(self, job: Job, data: bytes) -> Any:
+        """What `job` makes of a picture. Raises PictureError."""
+        if self._pool is None:
+            return job(imaging.open(data))
+        [made] = self._pool(job, [data], lambda: False)
+        if isinstance(made, Exception):
+            raise made
+        return made
+
     def _read(self, file: File) -> Read:
         sha256, data = None, b""
         try:
             data = file.read()
             sha256 = hashlib.sha256(data).hexdigest()
-            return self._open(file, sha256, imaging.open(data))
-        except (Unreadable, imaging.PictureError) as error:
+            (size, instance), *frames = self.look(partial(_seen, view=self._classifier.view, frames=file.frames), data)
+            row: Row = {"path": file.name, "sha256": sha256, "kind": Kind.PICTURE.value, **size._asdict()}
+            return Read(file, row, instance, dict(frames))
+        except (Unreadable, PictureError) as error:
             row = failed_row(file, self.bundle, str(error), sha256, error.kind)
         except MemoryError:
             row = failed_row(file, self.bundle, "The picture needs more memory than there is.", sha256)
-        if found := imaging.peek(BytesIO(data)):
+        if self._pool is None and (found := imaging.peek(BytesIO(data))):
             header, instance = found
             row |= described(header) | identified(instance, {} if file.frames else None)
         return Read(file, row)
 
-    def _open(self, file: File, sha256: str, picture: imaging.ImageFile) -> Read:
-        row: Row = {"path": file.name, "sha256": sha256, "kind": Kind.PICTURE.value, **picture.size._asdict()}
-        middle, view = picture.size.frames // 2, self._classifier.view
-        if (instance := picture.instance(None if file.frames else [middle])) is None:
-            return Read(file, row, None, {middle: imaging.read_input(picture, view)})
-        slices = range(len(instance.places) if len(instance.places) > 1 else 0)
-        which = sorted({middle, *(frame for frame in slices if frame in file.frames)})
-        try:
-            return Read(file, row, instance, dict(zip(which, imaging.read_frames(picture, view, which), strict=True)))
-        except imaging.PictureError:  # of which frame is not known, and the row is about the middle one
-            return Read(file, row, instance, {middle: next(imaging.read_frames(picture, view, [middle]))})
-
     def _predict(self, readable: list[Read]) -> None:
         if not readable:
             return
-        outputs = self._classifier(np.stack([pixels for one in readable for pixels, _ in one.frames.values()]))
+        inputs = np.stack([pixels for one in readable for pixels, _ in one.frames.values()])
+        with self._lock:
+            outputs = self._classifier(inputs)
         start = 0
         for one in readable:
             self._add(one, outputs[start : start + len(one.frames)])
@@ -85,6 +90,22 @@ class Scorer:
         one.row.update(_flat(prediction), model=self.bundle.title)
         if one.instance:
             one.row.update(identified(one.instance, _answers(one, outputs)))
+
+
+def _seen(picture: ImageFile, view: View, frames: Collection[int]) -> Iterator[tuple[Any, Any]]:
+    """Size and instance, and then what the model is to see of the middle frame and of those, each with its number."""
+    middle = picture.size.frames // 2
+    instance = picture.instance(None if frames else [middle])
+    yield picture.size, instance
+    if instance is None:
+        yield middle, imaging.read_input(picture, view)
+        return
+    slices = range(len(instance.places) if len(instance.places) > 1 else 0)
+    others = [frame for frame in slices if frame in frames and frame != middle]
+    inputs = imaging.read_frames(picture, view, [middle, *others])
+    yield middle, next(inputs)
+    with suppress(PictureError):  # the row is about the middle one
+        yield from zip(others, inputs, strict=False)
 
 
 def _flat(prediction: Prediction) -> Row:

@@ -7,12 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from app.imaging import Kind
 from app.model import series
-from app.model.body_parts import suggested
+from app.model.body_parts import BodyPart, suggested
 from app.model.classifier import Outputs
 from app.model.manifest import Manifest
 from app.model.series import MIXED, Verdict
@@ -22,6 +23,14 @@ from app.scoring.instances import Key, key, parts
 from app.scoring.table import Table, as_text, written_whole
 
 UIDS = UID_COLUMNS[:2]  # of study and series
+
+
+class Finding(NamedTuple):
+    """What a series shows, and what that means for its headers."""
+
+    verdict: Verdict
+    agrees: bool | None
+    suggested: BodyPart | None
 
 
 @dataclass(slots=True)
@@ -50,8 +59,20 @@ class Series:
             self.slices.append(part.slice)
             self.answers.append(None if part.answer is None else array("f", map(float, part.answer)))
 
-    def verdict(self, manifest: Manifest, order: Sequence[int]) -> Verdict | None:
-        """None where no slice was judged."""
+    @property
+    def judged(self) -> int:
+        return sum(answer is not None for answer in self.answers)
+
+    def finding(self, manifest: Manifest, order: Sequence[int]) -> Finding | None:
+        """None where no slice was judged. `order` is that of the slices."""
+        if not (verdict := self._verdict(manifest, order)):
+            return None
+        regions = [*dict.fromkeys(each.label for each in verdict.ranges if each.label)]
+        labels = regions if verdict.label == MIXED else [verdict.label] if verdict.label else []
+        part = suggested(manifest.dicom, labels) if self.is_dicom else None
+        return Finding(verdict, self._agrees(labels), part)
+
+    def _verdict(self, manifest: Manifest, order: Sequence[int]) -> Verdict | None:
         judged = {at: answer for at, place in enumerate(order) if (answer := self.answers[place])}
         if not judged:
             return None
@@ -65,7 +86,7 @@ class Series:
         judged = [place for place in order if self.answers[place]] or order
         return self.slices[judged[len(judged) // 2]].name
 
-    def agrees(self, labels: Iterable[str | None]) -> bool | None:
+    def _agrees(self, labels: Iterable[str | None]) -> bool | None:
         """Whether headers agree with any of these regions, by the rows of the slices that show it."""
         found = {agrees for label, agrees in self.agreements if label in [*labels] and agrees is not None}
         return any(found) if found else None
@@ -89,22 +110,20 @@ def _row(own: Key, one: Series, manifest: Manifest) -> Row:
         "series": name,
         "header_modality": series.commonest(one.modalities),
         "files": one.files,
-        "judged": sum(answer is not None for answer in one.answers),
+        "judged": one.judged,
         "header_body_part": series.commonest(one.body_parts),
         "errors": one.errors,
         "path": one.pictured(order),  # for the page; no column
     }
-    if not (verdict := one.verdict(manifest, order)):
+    if not (finding := one.finding(manifest, order)):
         return row | one.uids
-    regions = [*dict.fromkeys(each.label for each in verdict.ranges if each.label)]
-    labels = regions if verdict.label == MIXED else [verdict.label] if verdict.label else []
-    part = suggested(manifest.dicom, labels) if one.is_dicom else None
+    verdict, agrees, part = finding
     return row | {
         "label": verdict.label,
         "share": round(verdict.share, 4),
         **{f"p_{each}": value for each, value in verdict.probabilities.items()},
         "ranges": ", ".join(map(str, verdict.ranges)),
-        "header_agrees": one.agrees(labels),
+        "header_agrees": agrees,
         "suggested": str(part) if part else None,
         **one.uids,
     }

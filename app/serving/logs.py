@@ -16,17 +16,21 @@ TOLD = ("ready", "bundle taken over")  # of each worker; a person is told once f
 
 
 class Output(TextIOBase):
-    """Standard output, without the lines it has no room for: a full disk under the log should cost no answer."""
+    """Standard output, or error, without the lines it has no room for: a full disk under the log should cost no answer."""
+
+    def __init__(self, to_error: bool) -> None:
+        self._to_error = to_error
 
     def write(self, text: str) -> int:
+        stream = sys.stderr if self._to_error else sys.stdout
         with suppress(OSError):
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            stream.write(text)
+            stream.flush()
         return len(text)
 
 
-def configure(level: str, log_format: str) -> None:
-    """Send structlog's and the standard library's messages to stdout, for a person where one reads it.
+def configure(level: str, log_format: str, to_error: bool = False) -> None:
+    """Send structlog's and the standard library's messages to stdout or stderr, for a person where one reads it.
 
     Libraries say no more than warnings, whatever `level`: Pillow's debugging quotes what is written in pictures.
     """
@@ -43,10 +47,10 @@ def configure(level: str, log_format: str) -> None:
     structlog.configure(  # past the standard library, which would cost a request 0.05 ms
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(Output()),  # type: ignore[arg-type]
+        logger_factory=structlog.WriteLoggerFactory(Output(to_error)),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(Output())
+    handler = logging.StreamHandler(Output(to_error))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             rendering[-1], foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared]

@@ -20,6 +20,7 @@ from tests.running import ROOT, run, start, wait_until
 COMMANDS = {
     "serve": ["serve", "--port", "0", "--bundle", "one"],
     "classify": ["classify", ".", "--out", "table.csv", "--bundle", "one"],
+    "follow": ["follow", "http://127.0.0.1:1", "--bundle", "one"],
     "check": ["check", "one"],
     "compile": ["compile", "one"],
     "bundles": ["bundles", "--root", "."],

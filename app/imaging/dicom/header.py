@@ -2,13 +2,14 @@
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
 from typing import BinaryIO
 
 import pydicom
 from pydicom import uid
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.tag import Tag
@@ -29,6 +30,7 @@ NAMES = (
     *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
     *("InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient"),
 )
+IDENTIFYING = {"SeriesInstanceUID", "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient"}
 TAGS = [int(Tag(name)) for name in NAMES]
 FRAME_GROUPS = (
     *("PixelValueTransformationSequence", "FrameVOILUTSequence", "FrameAnatomySequence"),
@@ -93,6 +95,15 @@ def identify(dataset: Dataset, frames: Sequence[int]) -> Instance:
     study, series, uid = (_uid(dataset, f"{level}InstanceUID") for level in ("Study", "Series", "SOP"))
     places = tuple(_place(of_frame(dataset, frame)) for frame in frames if frame < groups) or (_place(dataset),)
     return Instance(study, series, uid, int(number) if abs(number) < MAX_NUMBER else None, places)
+
+
+def identify_by(elements: Mapping[str, str]) -> Instance:
+    """The same by texts as files have them, with \\ between several values; what is none of its element is left out."""
+    dataset = Dataset()
+    for name in IDENTIFYING & elements.keys():
+        with suppress(Exception):
+            dataset.add_new(Tag(name), dictionary_VR(Tag(name)), elements[name])
+    return identify(dataset, ())
 
 
 def _place(dataset: Dataset) -> Place | None:

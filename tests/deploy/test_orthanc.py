@@ -46,7 +46,7 @@ def test_the_password_is_in_a_file_that_is_in_no_image_and_no_commit() -> None:
     [(secret, from_file)] = COMPOSE["secrets"].items()
     assert ORTHANC["secrets"] == FOLLOWER["secrets"] == [secret]
     assert from_file["file"] == "${ORTHANC_PASSWORD_FILE:-deploy/secrets/orthanc}"
-    assert "> deploy/secrets/orthanc\n" in README
+    assert " /dev/stdin deploy/secrets/orthanc\n" in README
     assert "deploy/secrets/\n" in (ROOT / ".gitignore").read_text()
     assert not re.search("^!deploy", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     settings = ORTHANC["environment"]

@@ -31,6 +31,8 @@ FROM ${BASE}
 COPY --from=build /opt/venv /opt/venv
 # A cache is used only if it is its user's alone; a folder below the copied one keeps its mode, 0700.
 COPY --from=compiled --chown=10001:10001 /srv/cache /srv/cache
+# Where `follow` keeps how far it is: a new volume takes over whose this folder is.
+RUN install --directory --owner=10001 --group=10001 /srv/state
 WORKDIR /srv/bodyregion
 COPY app app
 COPY model_artifacts model_artifacts

@@ -63,9 +63,10 @@ image-check: ## build the image and ask it for an answer, without a container en
 # uv overlooks that backports-strenum 1.3 is for Python before 3.11 only.
 lock: $(VENV)/dev ## newest releases that fit pyproject.toml
 	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet uv
-	@echo 'backports-strenum<1.3' | $(VENV)/lock/bin/uv pip compile $(COMPILE) -o requirements.lock -c - pyproject.toml
+	@echo 'backports-strenum<1.3' | $(VENV)/lock/bin/uv pip compile $(COMPILE) --extra orthanc -o requirements.lock \
+		-c - pyproject.toml
 	@printf '%s\n' keras tensorflow tensorflow-cpu | $(VENV)/lock/bin/uv pip compile $(COMPILE) \
-		-o requirements-image.lock -c requirements.lock --excludes - pyproject.toml
+		--extra orthanc -o requirements-image.lock -c requirements.lock --excludes - pyproject.toml
 	@$(VENV)/lock/bin/uv pip compile $(COMPILE) -o requirements-dev.lock -c requirements.lock --extra dev pyproject.toml
 	@$(VENV)/lock/bin/uv pip compile $(COMPILE) -o requirements-tools.lock --python-version 3.11 --group tools
 

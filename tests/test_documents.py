@@ -67,6 +67,9 @@ ELSEWHERE = {  # run by another, with other pictures and folders
 CLUSTER = "needs a cluster; tests/deploy/test_kubernetes.py builds and judges what it would be given"
 BY_HAND = {  # before a release, and why not by a test
     "docker compose --profile monitoring up --detach": "needs a container engine; tests/deploy judges all it mounts",
+    "docker compose up --detach follower": "the same; tests/deploy/test_orthanc.py judges it and runs the router",
+    "install -d -m 700 deploy/secrets": "makes the folder for it",
+    "openssl rand -hex 24 | install -m 644 /dev/stdin deploy/secrets/orthanc": "makes a password for it",
     "kubectl apply -k deploy/kubernetes": CLUSTER,
     "kubectl rollout status deployment/bodyregion": CLUSTER,
     "kubectl rollout undo deployment/bodyregion": CLUSTER,

@@ -154,11 +154,19 @@ def check(path: options.Checked = options.CURRENT) -> None:
 def compile_command(
     cache: options.Cache,
     paths: options.Compiled = None,
+    to: options.To = None,
 ) -> None:
-    """Compile checkpoints into the cache, for a start without Keras or without waiting for it."""
-    for path in paths or [options.CURRENT]:
+    """Compile checkpoints into the cache, for a start without Keras or without waiting for it, or into a file."""
+    from app.commands import export
+
+    chosen = paths or [options.CURRENT]
+    if to:
+        export.check(to, chosen)
+    for path in chosen:
         opened = checkpoint.compiled(_open(path, NAME_FOLDER), cache)
-        if checkpoint.keeps(cache, opened):
+        if to:
+            typer.echo(f"{opened.title} is in {to}, and what it takes and gives in {export.write(opened, to)}.")
+        elif checkpoint.keeps(cache, opened):
             typer.echo(f"{opened.title} is compiled.")
         elif checkpoint.has_keras():
             raise settings.SettingsError(f"The cache {cache} is not a writable folder of this user's alone.")

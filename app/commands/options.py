@@ -29,6 +29,12 @@ Cache = Annotated[
         show_default=False,
     ),
 ]
+To = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write the compiled model to this .tflite file as well, for use elsewhere, and a note to a .json beside it."
+    ),
+]
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; else BODYREGION_HOST.")]
 Port = Annotated[str | None, typer.Option(metavar="<int>", help="Port to listen on; else BODYREGION_PORT.")]

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import structlog
 import typer
-from rich.console import Console
-from rich.markdown import Markdown
-from rich.table import Table
 
 from app import settings
-from app.commands import options
+from app.commands import bundles, options
+from app.commands.bundles import open_bundle
 from app.limits import usable_cores
-from app.model import bundle, checkpoint
+from app.model import checkpoint
+from app.model.bundle import BundleError
 from app.scoring import ScoringError
 from app.scoring.help import CommandWithTable
 from app.serving import logs
@@ -33,7 +32,6 @@ cli = typer.Typer(
     help="Tell which body region a radiology picture shows. Not a medical device.",
     pretty_exceptions_enable=False,
 )
-NAME_FOLDER = "name the folder of one"
 
 log = structlog.get_logger()
 
@@ -49,7 +47,7 @@ def serve(
     from app.serving.server import bind
 
     chosen = settings.load(host=host, port=port, bundle=folder, workers=workers)
-    opened = _open(chosen.bundle)
+    opened = open_bundle(chosen.bundle)
     logs.configure(chosen.log_level, chosen.log_format)
     status = Status(chosen.log_format, chosen.workers)
     if chosen.unguarded:
@@ -86,10 +84,10 @@ def classify(
     No service is needed. The same command again does the files that have no row yet.
     """
     from app.scoring import run
-    from app.scoring.table import Table as PredictionTable
+    from app.scoring.table import Table
 
     signal.signal(signal.SIGTERM, _leave)  # by an exception, so that processes and scratch files go as well
-    predictions = PredictionTable(out, opened := _open(folder), uids)
+    predictions = Table(out, opened := open_bundle(folder), uids)
     opened = checkpoint.compiled(opened, cache)
     if address:
         from app.scoring.cluster import on_a_cluster
@@ -122,14 +120,15 @@ def follow(
 
     The answer is JSON: class, regions from slice to slice, and what the header says and should say. No DICOM is changed.
     """
-    from app.scoring import follow as following, writing
-    from app.scoring.orthanc import Orthanc
-    from app.scoring.state import State, default_state
+    from app.scoring import follow as following
+    from app.scoring.orthanc import writing
+    from app.scoring.orthanc.client import Orthanc
+    from app.scoring.orthanc.state import State, default_state
 
     signal.signal(signal.SIGTERM, _leave)
     chosen = settings.load()
     logs.configure(chosen.log_level, chosen.log_format, to_error=True)
-    opened = checkpoint.compiled(_open(folder), cache)
+    opened = checkpoint.compiled(open_bundle(folder), cache)
     labels = writing.Labels(label_prefix, opened.manifest)
     orthanc = Orthanc(address, user, password_file, ca_file)
     kept = State(state or default_state(address), keep=not dry_run)
@@ -137,64 +136,10 @@ def follow(
     following.follow(opened, orthanc, kept, slices, write, once)
 
 
-@cli.command()
-def check(path: options.Checked = options.CURRENT) -> None:
-    """Verify a bundle as the service would, compare its checkpoint with the compiled form, and print its card."""
-    from app.model.classifier import Classifier
-
-    opened = checkpoint.compiled(_open(path, NAME_FOLDER), cache=None)  # anew, which compares
-    Classifier(opened)
-    Console().print(Markdown(opened.card))
-    Console().print(f"{opened.title} is sound.")
-    if not checkpoint.has_keras():
-        Console().print("Keras is not installed here, so its checkpoint could not be compared with its compiled form.")
-
-
-@cli.command("compile")
-def compile_command(
-    cache: options.Cache,
-    paths: options.Compiled = None,
-    to: options.To = None,
-) -> None:
-    """Compile checkpoints into the cache, for a start without Keras or without waiting for it, or into a file."""
-    from app.commands import export
-
-    chosen = paths or [options.CURRENT]
-    if to:
-        export.check(to, chosen)
-    for path in chosen:
-        opened = checkpoint.compiled(_open(path, NAME_FOLDER), cache)
-        if to:
-            typer.echo(f"{opened.title} is in {to}, and what it takes and gives in {export.write(opened, to)}.")
-        elif checkpoint.keeps(cache, opened):
-            typer.echo(f"{opened.title} is compiled.")
-        elif checkpoint.has_keras():
-            raise settings.SettingsError(f"The cache {cache} is not a writable folder of this user's alone.")
-        else:
-            typer.echo(f"{opened.title} carries its compiled form, which serves as it is where Keras is not installed.")
-
-
-@cli.command()
-def bundles(root: options.Root = options.ROOT) -> None:
-    """List the published bundles; the arrow points at the current one."""
-    table = Table("", "bundle", "created", "preset", "test accuracy")
-    for found in _published(root):
-        accuracy = found.manifest.metrics.get("test_accuracy")
-        table.add_row(
-            "→" if found.folder == bundle.current(root) else "",
-            found.title,
-            f"{found.manifest.created:%Y-%m-%d %H:%M}",
-            str(found.manifest.training.get("preset", "")),
-            f"{accuracy.value:.2%}" if accuracy else "",
-        )
-    Console().print(table)
-
-
-@cli.command()
-def use(version: options.Version, root: options.Root = options.ROOT) -> None:
-    """Make another published bundle the current one; a running service changes over to it."""
-    _published(root)
-    typer.echo(f"{bundle.use(root, version).title} is now current.")
+cli.command()(bundles.check)
+cli.command("compile")(bundles.compile_command)
+cli.command()(bundles.bundles)
+cli.command()(bundles.use)
 
 
 def main() -> None:
@@ -205,24 +150,11 @@ def main() -> None:
         code = _say(error.format_message(), error.exit_code)
     except (settings.SettingsError, ScoringError) as error:
         code = _say(error, WRONG_USE)
-    except bundle.BundleError as error:
+    except BundleError as error:
         code = _say(error, BAD_BUNDLE)
     except OSError as error:
         code = _say(f"{error.filename or 'The disk'}: {error.strerror or error}.", WRONG_USE)
     sys.exit(code)
-
-
-def _open(folder: Path, how: str = "name one with --bundle or BODYREGION_BUNDLE") -> bundle.Bundle:
-    """The bundle in a folder. Raises BundleError, which says `how` to name another where there is none."""
-    if not (folder / bundle.MANIFEST).exists():
-        raise bundle.BundleError(f"There is no bundle at {folder}; {how}.")
-    return bundle.read(folder)
-
-
-def _published(root: Path) -> list[bundle.Bundle]:
-    if not (published := bundle.available(root)):
-        raise bundle.BundleError(f"There is no bundle under {root}; name the folder that holds them with --root.")
-    return published
 
 
 def _leave(number: int, _: object) -> None:

@@ -68,7 +68,7 @@ User = Annotated[str | None, typer.Option(help="Name that the server knows; --pa
 PasswordFile = Annotated[Path | None, typer.Option(help="File with the password in its first line.")]
 CaFile = Annotated[
     Path | None,
-    typer.Option(help="File with the certificates to trust, as PEM; by default those of public authorities."),
+    typer.Option(help="File with the certificates to trust, as PEM; by default those that this system trusts."),
 ]
 Metadata = Annotated[
     int, typer.Option(min=1024, max=65535, help="Number of the series' metadata that the answer is written to.")

@@ -18,10 +18,10 @@ from app.imaging import DEFAULT_LIMITS
 from app.imaging.sandbox import DecoderPool
 from app.limits import usable_cores
 from app.model.bundle import Bundle
-from app.scoring.answer import Answer, Judge
-from app.scoring.orthanc import Gone, Orthanc, Unavailable
+from app.scoring.orthanc.answer import Answer, Judge
+from app.scoring.orthanc.client import Gone, Orthanc, Unavailable
+from app.scoring.orthanc.state import State
 from app.scoring.scorer import Scorer
-from app.scoring.state import State
 
 CHANGES_AT_ONCE = 1000  # about seventy series of ten files
 SERIES_AT_ONCE = 4  # so that files are fetched while others are decoded

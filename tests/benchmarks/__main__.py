@@ -7,7 +7,7 @@ The load generators share the machine with the server: compare figures of one ru
 import shutil
 import sys
 
-from tests.benchmarks import series, serving, steady
+from tests.benchmarks import archive, series, serving, steady
 
 ASKED = (
     serving.start,
@@ -18,6 +18,7 @@ ASKED = (
     steady.distinct,
     steady.takeover,
     series.slices,
+    archive.followed,
 )
 QUESTIONS = {question.__name__: question for question in ASKED}
 

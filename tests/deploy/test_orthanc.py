@@ -72,7 +72,6 @@ def test_the_follower_waits_for_an_archive_that_asks_for_the_password_and_keeps_
     assert f"USER {':'.join(made.groups())}\n" in DOCKERFILE
 
 
-@pytest.mark.skipif(not (ROOT / "app/scoring/follow.py").exists(), reason="the follower is not there yet")
 def test_the_follower_knows_every_option_it_is_given() -> None:
     known = run("app", "follow", "--help").stdout
     for word in FOLLOWER["command"]:

@@ -26,6 +26,7 @@ class StandIn:
     metadata: dict[str, str] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)  # series that became stable
     odd: set[str] = field(default_factory=set)  # series of whose files it says nothing that makes sense
+    failing: str = "nothing"  # the paths, as an expression, on which it fails
     asked: list[str] = field(default_factory=list)
     address: str = ""
 
@@ -98,6 +99,9 @@ def standing_in(files: dict[str, list[bytes]], certificate: Path | None = None) 
 
         def do_GET(self) -> None:
             kept.asked.append(self.path)
+            if re.fullmatch(kept.failing, self.path):
+                self._send(500, b"")
+                return
             found = kept.get(self.path)
             if isinstance(found, str):
                 self._send(200, found.encode(), etag(found))

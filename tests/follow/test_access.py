@@ -87,9 +87,9 @@ def test_what_is_wrong_is_one_sentence_and_code_2(arguments: list[str], sentence
     assert done.stderr.count("\n") == 1
 
 
-def test_another_server_is_no_orthanc(server: Server) -> None:
-    done = run("app", "follow", server.address, "--bundle", COMMITTED)
-    assert (done.returncode, done.stderr) == (2, f"error: What answers at {server.address} is no Orthanc.\n")
+def test_another_server_is_no_orthanc(committed: Server) -> None:
+    done = run("app", "follow", committed.address, "--bundle", COMMITTED)
+    assert (done.returncode, done.stderr) == (2, f"error: What answers at {committed.address} is no Orthanc.\n")
 
 
 def test_a_state_that_is_none_is_left_alone(tmp_path: Path) -> None:
@@ -109,9 +109,9 @@ def test_each_server_has_a_state_of_its_own_in_the_users_folder(tmp_path: Path) 
     assert (tmp_path / "bodyregion" / f"follow-127.0.0.1-{port}.json").read_text() == '{"last": 0}'
 
 
-def test_without_httpx_it_says_how_to_install_it(tmp_path: Path) -> None:
-    (tmp_path / "httpx.py").write_text("raise ImportError\n")
+def test_without_httpx2_it_says_how_to_install_it(tmp_path: Path) -> None:
+    (tmp_path / "httpx2.py").write_text("raise ImportError\n")
     path = f"{tmp_path}:{ROOT}"
     done = run("app", "follow", "http://127.0.0.1:1", "--bundle", COMMITTED, cwd=tmp_path, PYTHONPATH=path)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: Following an Orthanc needs httpx: ")
+    assert done.stderr.startswith("error: Following an Orthanc needs httpx2: ")

@@ -94,6 +94,29 @@ def test_a_series_that_judging_itself_fails_on_holds_up_nobody(server: StandIn, 
     assert (server.labels["head"], server.labels["trunk"]) == (set(), {"bodyregion-mixed"})
 
 
+@pytest.mark.parametrize(
+    ("failing", "error"),
+    [
+        ("/series/head/instances.*", "The server does not say what is in the series."),
+        ("/instances/head.*", "The server does not give the file."),
+    ],
+)
+def test_a_series_that_the_server_fails_on_holds_up_nobody(
+    failing: str, error: str, server: StandIn, tmp_path: Path
+) -> None:
+    server.failing = failing
+    assert follow(server, tmp_path).returncode == 0
+    assert json.loads(server.metadata["head"])["error"] == error
+    assert (server.labels["head"], server.labels["trunk"]) == (set(), {"bodyregion-mixed"})
+
+
+def test_a_server_that_fails_on_everything_is_waited_for(server: StandIn, tmp_path: Path) -> None:
+    server.failing = "/(series|instances)/.*|/changes.last"
+    done = follow(server, tmp_path)
+    assert (done.returncode, server.metadata) == (2, {})
+    assert done.stderr.endswith(f"error: {server.address} answers a GET with status 500.\n")
+
+
 def test_nothing_is_asked_that_names_a_patient(server: StandIn, tmp_path: Path) -> None:
     done = follow(server, tmp_path)
     assert [path for path in server.asked if not ASKED.fullmatch(path)] == []

@@ -1,4 +1,4 @@
-"""An Orthanc by its REST API, https://orthanc.uclouvain.be/api/; the one place that knows httpx.
+"""An Orthanc by its REST API, https://orthanc.uclouvain.be/api/; the one place that knows httpx2.
 
 Nothing here asks for a patient, a study or all tags of a file: what is asked for of a series names nobody.
 """
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from app.scoring import ScoringError, missing_package
 
 try:
-    import httpx
+    import httpx2
 except ImportError as error:
-    raise missing_package("Following an Orthanc", "httpx") from error
+    raise missing_package("Following an Orthanc", "httpx2") from error
 
 ADDRESS = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 60.0
@@ -24,6 +24,10 @@ NOT_NOW = {429, 502, 503, 504}  # of whoever stands before it, too
 
 class Unavailable(ScoringError):
     """The server gives no answer that one could go on with, which may pass."""
+
+
+class Failed(Unavailable):
+    """This request has failed; others may not."""
 
 
 class Gone(Exception):
@@ -59,12 +63,12 @@ class Orthanc:
         if (user is None) != (password is None):
             raise ScoringError("--user and --password-file belong together.")
         self.address = address
-        self._client = httpx.Client(
+        self._client = httpx2.Client(
             base_url=address,
             auth=(user, _first_line(password)) if user and password else None,
             verify=_trusting(ca) if ca else True,
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
+            timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            limits=httpx2.Limits(keepalive_expiry=IDLE_SECONDS),
         )
         system = self._of_server("/system", "ApiVersion")
         self.has_labels = bool(system.get("HasLabels"))  # from 1.12 on, save on databases that cannot keep them
@@ -85,16 +89,13 @@ class Orthanc:
         series = str(self._json(f"/instances/{instance}")["ParentSeries"])
         return series if self._json(f"/series/{series}")["IsStable"] else None
 
-    def file(self, instance: str) -> bytes | None:
-        """A DICOM; None where the server has lost it."""
-        response = self._answer("GET", f"/instances/{instance}/file")
-        if response.status_code in NOT_NOW:
-            raise self._unexpected(response)
-        return response.content if response.is_success else None
+    def file(self, instance: str) -> bytes:
+        """A DICOM."""
+        return self._sound(self._answer("GET", f"/instances/{instance}/file")).content
 
     def metadata(self, series: str, number: int) -> Value:
         response = self._answer("GET", f"/series/{series}/metadata/{number}")
-        if response.status_code == httpx.codes.NOT_FOUND:
+        if response.status_code == httpx2.codes.NOT_FOUND:
             return Value()
         return Value(self._sound(response).text, response.headers.get("ETag"))
 
@@ -124,24 +125,24 @@ class Orthanc:
         except ValueError as error:
             raise self._no_orthanc() from error
 
-    def _answer(self, method: str, path: str, **more: Any) -> httpx.Response:
+    def _answer(self, method: str, path: str, **more: Any) -> httpx2.Response:
         try:
             response = self._client.request(method, path, **more)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except httpx2.ReadTimeout as error:
+            raise Failed(f"{self.address} gives no answer to a {method} within {ANSWER_SECONDS:.0f} s.") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Unavailable(f"{self.address} gives no answer: {str(error) or type(error).__name__}.") from error
         if response.status_code in REFUSED:
             raise Unavailable(f"{self.address} refuses this user or password, or what this user may do.")
         return response
 
-    def _sound(self, response: httpx.Response) -> httpx.Response:
-        if response.status_code == httpx.codes.NOT_FOUND:
+    def _sound(self, response: httpx2.Response) -> httpx2.Response:
+        if response.status_code == httpx2.codes.NOT_FOUND:
             raise Gone
         if not response.is_success:
-            raise self._unexpected(response)
+            kind = Unavailable if response.status_code in NOT_NOW else Failed
+            raise kind(f"{self.address} answers a {response.request.method} with status {response.status_code}.")
         return response
-
-    def _unexpected(self, response: httpx.Response) -> Unavailable:
-        return Unavailable(f"{self.address} answers a {response.request.method} with status {response.status_code}.")
 
     def _no_orthanc(self) -> Unavailable:
         return Unavailable(f"What answers at {self.address} is no Orthanc.")

@@ -6,8 +6,8 @@ import re
 from app.model.manifest import Manifest
 from app.model.series import MIXED
 from app.scoring import ScoringError
-from app.scoring.answer import Answer
-from app.scoring.orthanc import Orthanc
+from app.scoring.orthanc.answer import Answer
+from app.scoring.orthanc.client import Orthanc
 
 LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what Orthanc takes (ServerToolbox::IsValidLabel): no colon
 

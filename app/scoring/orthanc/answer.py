@@ -17,12 +17,13 @@ from app.scoring.columns import NOT_SAMPLED, Row, columns
 from app.scoring.containers import MAX_FILE_BYTES, TOO_LARGE, Fault
 from app.scoring.files import File
 from app.scoring.instances import identified
-from app.scoring.orthanc import Gone, Orthanc, Unavailable
+from app.scoring.orthanc.client import Failed, Gone, Orthanc, Unavailable
 from app.scoring.sampling import Sample
 from app.scoring.scorer import Scorer
 from app.scoring.series import Series
 
 NOT_GIVEN = Fault("The server does not give the file.")
+NOT_TOLD = "The server does not say what is in the series."
 FAILED = "Judging the series failed."
 
 log = structlog.get_logger()
@@ -47,10 +48,14 @@ class Judge:
 
     def __call__(self, name: str) -> Answer:
         """Raises Gone and Unavailable. `name` is the server's own for the series."""
-        if not (instances := self._orthanc.instances(name)):
-            raise Gone
+        instances: list[dict[str, Any]] = []
         try:
+            if not (instances := self._orthanc.instances(name)):
+                raise Gone
             content = self._content(name, instances)
+        except Failed:
+            self._orthanc.last_change()  # raises where the server fails on everything
+            content = {"error": NOT_TOLD}
         except (Gone, Unavailable):
             raise
         except OSError as error:
@@ -102,8 +107,11 @@ class Judge:
     def _fetched(self, file: File) -> File:
         if file.fault:
             return file
-        content = self._orthanc.file(file.name)
-        return replace(file, content=content, fault=NOT_GIVEN if content is None else None)
+        try:
+            return replace(file, content=self._orthanc.file(file.name))
+        except (Gone, Failed):
+            self._orthanc.last_change()  # raises where the server fails on everything
+            return replace(file, fault=NOT_GIVEN)
 
     def _finding(self, found: Series) -> dict[str, Any] | None:
         if not (finding := found.finding(self._manifest, series.order(found.slices))):

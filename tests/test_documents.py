@@ -42,6 +42,8 @@ SERVE = "tests/app/test_operations.py: test_make_serve_prints_its_address_when_r
 EVALUATE = "tests/training/test_robust.py: test_evaluate_prints_every_figure_beside_the_article"
 ROBUST = "tests/training/test_robust.py: test_a_robust_bundle_publishes_every_figure_and_a_card_that_names_the_worst"
 ELSEWHERE = {  # run by another, with other pictures and folders
+    "./bodyregion follow http://localhost:8042": "tests/follow/test_answers.py: "
+    "test_series_that_come_over_rest_and_over_the_network_are_answered_within_five_seconds",
     "make serve": SERVE,
     "make serve PORT=8000": SERVE,
     "make test": ".ci/run: make test",

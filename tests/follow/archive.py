@@ -55,6 +55,10 @@ class Archive:
         except httpx2.HTTPError:
             return False
 
+    @property
+    def has_labels(self) -> bool:
+        return bool(self.client.get("/system").json().get("HasLabels"))
+
     def kill(self) -> None:
         if self.process:
             self.process.kill()

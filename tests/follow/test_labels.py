@@ -11,6 +11,7 @@ import pytest
 from app.model import bundle
 from tests.app.slices import drawn, placed, runs
 from tests.bundles import another
+from tests.follow.archive import Archive
 from tests.follow.stand_in import StandIn, standing_in
 from tests.running import COMMITTED, run
 
@@ -115,6 +116,19 @@ def test_a_server_that_fails_on_everything_is_waited_for(server: StandIn, tmp_pa
     done = follow(server, tmp_path)
     assert (done.returncode, server.metadata) == (2, {})
     assert done.stderr.endswith(f"error: {server.address} answers a GET with status 500.\n")
+
+
+def test_a_real_orthanc_takes_the_labels_and_finds_series_by_them(archive: Archive) -> None:
+    if not archive.has_labels:
+        pytest.skip("this Orthanc is older than 1.12")
+    name = archive.store(runs(HeadCT=2), "1.2.1")
+    assert archive.client.put(f"/series/{name}/labels/bodyregion:HeadCT").status_code == 400
+    archive.client.put(f"/series/{name}/labels/urgent").raise_for_status()
+    archive.wait_for_stable(1)
+    assert archive.follow_once().returncode == 0
+    assert archive.client.get(f"/series/{name}/labels").json() == ["bodyregion-HeadCT", "urgent"]
+    asked = {"Level": "Series", "Query": {}, "Labels": ["bodyregion-HeadCT"]}
+    assert archive.client.post("/tools/find", json=asked).json() == [name]
 
 
 def test_nothing_is_asked_that_names_a_patient(server: StandIn, tmp_path: Path) -> None:

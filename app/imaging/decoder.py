@@ -32,9 +32,14 @@ def main(descriptor: int, limits: SizeLimits) -> None:
     _limit(MEMORY + MEMORY_PER_PIXEL * limits.pixels)
     with Connection(descriptor) as connection, suppress(EOFError, ConnectionError):
         while True:
-            job, count = connection.recv()
-            for data in [connection.recv_bytes() for _ in range(count)]:
-                connection.send(_result(job, data, limits))
+            _serve(connection, limits)
+
+
+def _serve(connection: Connection, limits: SizeLimits) -> None:
+    """One job; a function of its own so that no file of it is kept while those of the next come."""
+    job, count = connection.recv()
+    for data in [connection.recv_bytes() for _ in range(count)]:
+        connection.send(_result(job, data, limits))
 
 
 def _limit(memory: int) -> None:

@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
+import numpy as np
 import pytest
 from PIL import Image
 
+from tests.dicoms import dicom
 from tests.hostile import dicom_structure
 from tests.hostile.case import HAND, encoded
 from tests.running import Server, serving, wait_until
@@ -95,6 +97,13 @@ def test_a_picture_that_takes_too_long_harms_no_other_of_its_batch(lonely: Serve
     results = ask(lonely, heavy, DEAR, heavy).json()["results"]
     assert [entry.get("label") for entry in results] == ["Hand", None, "Hand"]
     assert results[1]["error"]["status"] == 413
+
+
+def test_a_decoder_has_memory_for_one_large_file_at_a_time_and_needs_no_more(artifacts: Path, tmp_path: Path) -> None:
+    """64 MiB and 10 bytes a pixel beyond what it takes at rest: 83 MiB for files of 56, which come through a buffer."""
+    large = dicom(np.zeros((112, 512, 512), np.uint16))
+    with serving(artifacts / "current", tmp_path / "log", BODYREGION_MAX_PIXELS="2000000") as server:
+        assert [ask(server, large).status_code for _ in range(3)] == [200] * 3
 
 
 def test_a_decoder_knows_no_secret(lonely: Server) -> None:

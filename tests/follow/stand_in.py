@@ -26,6 +26,7 @@ class StandIn:
     metadata: dict[str, str] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)  # series that became stable
     odd: set[str] = field(default_factory=set)  # series of whose files it says nothing that makes sense
+    sizes: dict[str, int] = field(default_factory=dict)  # by series, of files that are said to be larger than they are
     failing: str = "nothing"  # the paths, as an expression, on which it fails
     asked: list[str] = field(default_factory=list)
     address: str = ""
@@ -63,7 +64,7 @@ class StandIn:
         return [
             {
                 "ID": f"{series}i{number}",
-                "FileSize": len(data),
+                "FileSize": self.sizes.get(series, len(data)),
                 "MainDicomTags": None if series in self.odd else {"InstanceNumber": str(number)},
             }
             for number, data in enumerate(self.files[series])

@@ -111,6 +111,14 @@ def test_a_series_that_the_server_fails_on_holds_up_nobody(
     assert (server.labels["head"], server.labels["trunk"]) == (set(), {"bodyregion-mixed"})
 
 
+def test_a_file_of_more_than_256_mib_is_not_fetched(server: StandIn, tmp_path: Path) -> None:
+    server.sizes |= {"head": 256 * 2**20, "trunk": 256 * 2**20 + 1}
+    assert follow(server, tmp_path).returncode == 0
+    assert json.loads(server.metadata["head"])["label"] == "HeadCT"
+    assert json.loads(server.metadata["trunk"])["error"] == "The file has more than 268,435,456 bytes."
+    assert not any("/instances/trunk" in path for path in server.asked)
+
+
 def test_a_server_that_fails_on_everything_is_waited_for(server: StandIn, tmp_path: Path) -> None:
     server.failing = "/(series|instances)/.*|/changes.last"
     done = follow(server, tmp_path)

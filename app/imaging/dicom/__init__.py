@@ -101,7 +101,7 @@ def open(data: bytes, limits: SizeLimits) -> ImageFile:
     found, dataset = read_header(BytesIO(data), limits.pixels)
     file = cast(BytesIO, found)
     kind = _kind(dataset)
-    if "Rows" not in dataset or file.tell() == file.getbuffer().nbytes or kind in KINDS_WITHOUT_PICTURE:
+    if "Rows" not in dataset or file.tell() == len(file.getvalue()) or kind in KINDS_WITHOUT_PICTURE:
         raise _without_pixels(kind)
     header = describe(dataset)
     size = check_size(header.columns, header.rows, limits)._replace(frames=header.frames)

@@ -53,7 +53,7 @@ def read_element(file: BytesIO, dataset: Dataset, count: int) -> PixelElement:
 
 def _element(file: BytesIO, dataset: Dataset) -> tuple[str, str, int, memoryview]:
     """Its name, VR, the length it says and as much of that as is there."""
-    data, at, order = file.getbuffer(), file.tell(), "<" if dataset.original_encoding[1] else ">"
+    data, at, order = memoryview(file.getvalue()), file.tell(), "<" if dataset.original_encoding[1] else ">"
     name, vr = NAMES[unpack_from(f"{order}2H", data, at)[1]], bytes(data[at + 4 : at + 6]).decode("latin-1")
     start = at + (12 if vr in EXPLICIT_VRS else 8)  # an implicit length, which is even, begins like none of these
     (length,) = unpack_from(f"{order}I", data, start - 4)

@@ -3,9 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import structlog
@@ -14,7 +16,7 @@ from app.imaging import Instance, PictureError
 from app.imaging.dicom.header import identify_by
 from app.model import series
 from app.scoring.columns import NOT_SAMPLED, Row, columns
-from app.scoring.containers import MAX_FILE_BYTES, TOO_LARGE, Fault
+from app.scoring.containers import Fault
 from app.scoring.files import File
 from app.scoring.instances import identified
 from app.scoring.orthanc.client import Failed, Gone, Orthanc, Unavailable
@@ -22,6 +24,9 @@ from app.scoring.sampling import Sample
 from app.scoring.scorer import Scorer
 from app.scoring.series import Series
 
+MAX_FILE_BYTES = 256 * 2**20  # a decoder has memory for 370
+LARGE_BYTES = 32 * 2**20  # of series with such files one is judged at a time, for memory's sake
+TOO_LARGE = Fault(f"The file has more than {MAX_FILE_BYTES:,} bytes.")
 NOT_GIVEN = Fault("The server does not give the file.")
 NOT_TOLD = "The server does not say what is in the series."
 FAILED = "Judging the series failed."
@@ -44,6 +49,7 @@ class Judge:
     def __init__(self, orthanc: Orthanc, scorer: Scorer, slices: int) -> None:
         self._orthanc, self._scorer, self._slices = orthanc, scorer, slices
         self._manifest = scorer.bundle.manifest
+        self._alone = Lock()
         self._empty: Row = dict.fromkeys(columns(self._manifest))
 
     def __call__(self, name: str) -> Answer:
@@ -52,7 +58,8 @@ class Judge:
         try:
             if not (instances := self._orthanc.instances(name)):
                 raise Gone
-            content = self._content(name, instances)
+            with self._alone if _have_large(instances) else nullcontext():
+                content = self._content(name, instances)
         except Failed:
             self._orthanc.last_change()  # raises where the server fails on everything
             content = {"error": NOT_TOLD}
@@ -125,3 +132,7 @@ class Judge:
             "agrees": agrees,
             "suggested": part and part.model_dump(),
         }
+
+
+def _have_large(instances: list[dict[str, Any]]) -> bool:
+    return any(int(each["FileSize"]) > LARGE_BYTES for each in instances)

@@ -24,7 +24,7 @@ from app.scoring.sampling import Sample
 from app.scoring.scorer import Scorer
 from app.scoring.series import Series
 
-MAX_FILE_BYTES = 256 * 2**20  # a decoder has memory for 370
+MAX_FILE_BYTES = 256 * 2**20  # a decoder has memory for 350
 LARGE_BYTES = 32 * 2**20  # of series with such files one is judged at a time, for memory's sake
 TOO_LARGE = Fault(f"The file has more than {MAX_FILE_BYTES:,} bytes.")
 NOT_GIVEN = Fault("The server does not give the file.")

@@ -34,7 +34,8 @@ def configure(level: str, log_format: str, to_error: bool = False) -> None:
 
     Libraries say no more than warnings, whatever `level`: Pillow's debugging quotes what is written in pictures.
     """
-    for_person = terminal.is_read(log_format, terminal.STDOUT, terminal.STDERR)
+    descriptors = (terminal.STDERR,) if to_error else (terminal.STDOUT, terminal.STDERR)
+    for_person = terminal.is_read(log_format, *descriptors)
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
@@ -42,7 +43,7 @@ def configure(level: str, log_format: str, to_error: bool = False) -> None:
         else structlog.processors.TimeStamper(fmt="iso"),
         structlog.processors.format_exc_info,
     ]
-    rendering = [_shorten, _console()] if for_person else [structlog.processors.JSONRenderer()]
+    rendering = [_shorten, _console(descriptors[0])] if for_person else [structlog.processors.JSONRenderer()]
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(  # past the standard library, which would cost a request 0.05 ms
         processors=[*shared, *rendering],
@@ -60,8 +61,8 @@ def configure(level: str, log_format: str, to_error: bool = False) -> None:
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes the byte it does not understand
 
 
-def _console() -> Processor:
-    colors = os.isatty(terminal.STDOUT) and not os.environ.get("NO_COLOR")
+def _console(descriptor: int) -> Processor:
+    colors = os.isatty(descriptor) and not os.environ.get("NO_COLOR")
     return structlog.dev.ConsoleRenderer(
         pad_event_to=0, pad_level=False, colors=colors, exception_formatter=structlog.dev.plain_traceback
     )

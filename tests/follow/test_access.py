@@ -1,12 +1,14 @@
 """How `follow` gets to an Orthanc: addresses, passwords and certificates, and what it says where it does not."""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.app.slices import runs
+from tests.app.test_terminal import terminal
 from tests.follow.archive import Archive
 from tests.follow.stand_in import standing_in
 from tests.running import COMMITTED, ROOT, Server, run
@@ -107,6 +109,22 @@ def test_each_server_has_a_state_of_its_own_in_the_users_folder(tmp_path: Path) 
     assert done.returncode == 0
     port = server.address.rpartition(":")[2]
     assert (tmp_path / "bodyregion" / f"follow-127.0.0.1-{port}.json").read_text() == '{"last": 0}'
+
+
+def test_a_person_reads_lines_also_where_answers_go_to_a_file(tmp_path: Path) -> None:
+    with standing_in({}) as server, (tmp_path / "answers").open("wb") as answers:
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "app",
+            "follow",
+            server.address,
+            "--dry-run",
+            "--bundle",
+            COMMITTED,
+        ]
+        with terminal(command, answers) as shown:
+            shown.wait_for(r"^\d\d:\d\d:\d\d \[info\] following +bundle=mednist-")
 
 
 def test_without_httpx2_it_says_how_to_install_it(tmp_path: Path) -> None:

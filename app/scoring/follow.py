@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Report:
+class Progress:
     """What was done since the line before on the log, which gets one every few seconds in which something was."""
 
     orthanc: Orthanc
@@ -45,9 +45,9 @@ class Report:
     def begin(self) -> None:
         self.since = self.since if self.series else monotonic()
 
-    def add(self, answer: Answer | None) -> None:
-        self.series += answer is not None
-        self.failed += answer is not None and not answer.is_judged
+    def add(self, answer: Answer) -> None:
+        self.series += 1
+        self.failed += not answer.is_judged
 
     def tell(self, change: int, at_once: bool = False) -> None:
         seconds = monotonic() - self.since
@@ -66,7 +66,7 @@ class Follower:
         self._orthanc, self._judge, self._write, self._state = orthanc, judge, write, state
         self._last = state.last
         self._unsettled: dict[str, int] = {}  # instances, each with the change that told of it, in the order of these
-        self._report = Report(orthanc)
+        self._progress = Progress(orthanc)
 
     def follow(self) -> None:
         """For ever, whatever becomes of the server."""
@@ -74,7 +74,7 @@ class Follower:
         while True:
             try:
                 self.catch_up()
-                self._report.tell(self._last)
+                self._progress.tell(self._last)
                 pause = FIRST_PAUSE_SECONDS
                 sleep(POLL_SECONDS)
             except Unavailable as error:
@@ -98,7 +98,7 @@ class Follower:
         self._settle()
 
     def tell(self) -> None:
-        self._report.tell(self._last, at_once=True)
+        self._progress.tell(self._last, at_once=True)
 
     def _stable(self, changes: list[dict[str, Any]]) -> dict[str, int]:
         """Series, each with the first change that says so: what becomes of several is in the one answer."""
@@ -113,15 +113,16 @@ class Follower:
 
     def _answer_all(self, stable: dict[str, int]) -> None:
         """Several at a time; what was begun is finished, whatever happens."""
-        self._report.begin()
+        self._progress.begin()
         pool = ThreadPoolExecutor(SERIES_AT_ONCE)
         try:
             for answer, change in zip(pool.map(self._answer, stable), stable.values(), strict=True):
-                for instance in answer.instances if answer else ():
-                    self._unsettled.pop(instance, None)
+                if answer:
+                    self._progress.add(answer)
+                    for instance in answer.instances:
+                        self._unsettled.pop(instance, None)
                 self._dealt_with(change)
-                self._report.add(answer)
-                self._report.tell(change)
+                self._progress.tell(change)
         finally:
             pool.shutdown(cancel_futures=True)
 

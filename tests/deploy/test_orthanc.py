@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 import yaml
 
 from tests.dicoms import dicom
+from tests.follow.archive import Archive
 from tests.running import ROOT, free_port, run, wait_until
 
 README = (ROOT / "deploy" / "README.md").read_text()
@@ -21,7 +20,6 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 ORTHANC, FOLLOWER = (COMPOSE["services"][name] for name in ("orthanc", "follower"))
 USER = "Bodyregion"
-needs_orthanc = pytest.mark.skipif(not shutil.which("Orthanc"), reason="orthanc is missing; apt install orthanc")
 
 
 @pytest.mark.parametrize("service", [ORTHANC, FOLLOWER], ids=["orthanc", "follower"])
@@ -89,38 +87,17 @@ def orthanc(tmp_path: Path) -> Iterator[httpx2.Client]:
     """An archive with compose's name for the metadata, the document's router and a modality that nobody answers for."""
     [router] = re.findall(r"^```lua\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     (tmp_path / "route.lua").write_text(router)
-    port = free_port()
-    configuration = {
-        "StorageDirectory": str(tmp_path / "db"),
-        "IndexDirectory": str(tmp_path / "db"),
-        "HttpPort": port,
-        "DicomServerEnabled": False,
-        "RegisteredUsers": {USER: "secret"},
-        "AuthenticationEnabled": True,
-        "UserMetadata": json.loads(ORTHANC["environment"]["ORTHANC__USER_METADATA"]),
-        "LuaScripts": [str(tmp_path / "route.lua")],
-        "DicomModalities": {"neuro": ["NEURO", "127.0.0.1", free_port()]},
-    }
-    (tmp_path / "orthanc.json").write_text(json.dumps(configuration))
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(["Orthanc", tmp_path / "orthanc.json"], stdout=log, stderr=log)
-    try:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", auth=(USER, "secret")) as client:
-            wait_until(lambda: answers(client))
-            yield client
-    finally:
-        process.terminate()
-        process.wait(30)
+    archive = Archive(
+        tmp_path / "archive",
+        UserMetadata=json.loads(ORTHANC["environment"]["ORTHANC__USER_METADATA"]),
+        LuaScripts=[str(tmp_path / "route.lua")],
+        DicomModalities={"neuro": ["NEURO", "127.0.0.1", free_port()]},
+    )
+    archive.start()
+    yield archive.client
+    archive.close()
 
 
-def answers(client: httpx2.Client) -> bool:
-    try:
-        return client.get("/system").status_code == 200
-    except httpx2.ConnectError:
-        return False
-
-
-@needs_orthanc
 def test_the_router_of_the_document_sends_what_it_says_and_nothing_else(orthanc: httpx2.Client) -> None:
     sent: dict[str, bool] = {}
     for number, (label, share) in enumerate([("Hand", 1.0), ("HeadCT", 0.5), (None, None), ("HeadCT", 0.95)]):

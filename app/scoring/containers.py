@@ -25,12 +25,17 @@ class Fault(NamedTuple):
     kind: Kind = Kind.UNREADABLE
 
 
+def too_large(most: int) -> Fault:
+    """Of a file that has more bytes than are read."""
+    return Fault(f"The file has more than {most:,} bytes.")
+
+
 DAMAGED = Fault("The archive is damaged or cut short.")
 DAMAGED_MEMBER = Fault("The member is damaged or cut short.")
 ENCRYPTED_MEMBER = Fault("The member is encrypted.")
 NO_FILE = Fault("A pipe, a socket or a device is no file.", Kind.NOT_A_PICTURE)
 NO_TARGET = Fault("The link leads to no file of the archive.")
-TOO_LARGE = Fault(f"The file has more than {MAX_FILE_BYTES:,} bytes.")
+TOO_LARGE = too_large(MAX_FILE_BYTES)
 TOO_MUCH = Fault("The archive unpacks to too many bytes for its size.")
 UNKNOWN_METHOD = Fault("The member is compressed in a way that is not read here.")
 

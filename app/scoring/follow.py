@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from itertools import islice
 from time import monotonic, sleep
 from typing import Any
 
@@ -151,7 +150,8 @@ class Follower:
     def _dealt_with(self, change: int) -> None:
         """Who goes on from the state meets all that is not settled again."""
         self._last = change
-        self._state.set(min([change, *islice((oldest - 1 for oldest in self._unsettled.values()), 1)]))
+        oldest = next(iter(self._unsettled.values()), change + 1)
+        self._state.set(min(change, oldest - 1))
 
 
 def follow(bundle: Bundle, orthanc: Orthanc, state: State, slices: int, write: Write, once: bool) -> None:

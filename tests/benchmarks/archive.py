@@ -6,7 +6,6 @@ Drawn series of as many slices as are judged; both share the machine. It needs D
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from app.imaging import Pixels
 from tests.app.slices import drawn, placed, runs
 from tests.benchmarks.processes import memory
 from tests.benchmarks.stand import Row, seconds, table
-from tests.follow.archive import Archive
+from tests.follow.archive import Archive, running
 from tests.running import wait_until
 
 SERIES, SLICES = 1000, 8
@@ -23,8 +22,7 @@ MOST_SECONDS = 300
 
 
 def followed() -> None:
-    with tempfile.TemporaryDirectory() as name, closing(Archive(Path(name))) as archive:
-        archive.start()
+    with tempfile.TemporaryDirectory() as name, running(Path(name)) as archive:
         _store(archive)
         rows = [*_followed(archive)]
     title = f"{SERIES} series of {SLICES} slices on an Orthanc, of which nothing is answered yet"

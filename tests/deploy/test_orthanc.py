@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.dicoms import dicom
-from tests.follow.archive import Archive
+from tests.follow.archive import running
 from tests.running import ROOT, free_port, run, wait_until
 
 README = (ROOT / "deploy" / "README.md").read_text()
@@ -87,15 +87,13 @@ def orthanc(tmp_path: Path) -> Iterator[httpx2.Client]:
     """An archive with compose's name for the metadata, the document's router and a modality that nobody answers for."""
     [router] = re.findall(r"^```lua\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     (tmp_path / "route.lua").write_text(router)
-    archive = Archive(
+    with running(
         tmp_path / "archive",
         UserMetadata=json.loads(ORTHANC["environment"]["ORTHANC__USER_METADATA"]),
         LuaScripts=[str(tmp_path / "route.lua")],
         DicomModalities={"neuro": ["NEURO", "127.0.0.1", free_port()]},
-    )
-    archive.start()
-    yield archive.client
-    archive.close()
+    ) as archive:
+        yield archive.client
 
 
 def test_the_router_of_the_document_sends_what_it_says_and_nothing_else(orthanc: httpx2.Client) -> None:

@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,11 @@ class Archive:
 
     def wait_for_stable(self, count: int) -> None:
         wait_until(lambda: len(self.changes("StableSeries")) >= count)
+
+
+@contextmanager
+def running(folder: Path, **settings: object) -> Iterator[Archive]:
+    """An archive that is there, and gone with all that followed it."""
+    with closing(Archive(folder, **settings)) as archive:
+        archive.start()
+        yield archive

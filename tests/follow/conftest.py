@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.follow.archive import Archive
+from tests.follow.archive import Archive, running
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
-    made = Archive(tmp_path / "archive")
-    made.start()
-    yield made
-    made.close()
+    with running(tmp_path / "archive") as started:
+        yield started

@@ -9,7 +9,7 @@ import pytest
 
 from tests.app.slices import runs
 from tests.app.test_terminal import terminal
-from tests.follow.archive import Archive
+from tests.follow.archive import Archive, running
 from tests.follow.stand_in import standing_in
 from tests.running import COMMITTED, ROOT, Server, run
 
@@ -28,10 +28,8 @@ def certificate(tmp_path: Path) -> Path:
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Archive]:
     """An archive that wants a password."""
-    made = Archive(tmp_path / "guarded", AuthenticationEnabled=True, RegisteredUsers={"reader": "secret"})
-    made.start()
-    yield made
-    made.close()
+    with running(tmp_path / "guarded", AuthenticationEnabled=True, RegisteredUsers={"reader": "secret"}) as started:
+        yield started
 
 
 def test_a_password_comes_from_a_file(guarded: Archive, tmp_path: Path) -> None:

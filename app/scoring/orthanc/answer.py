@@ -16,7 +16,7 @@ from app.imaging import Instance, PictureError
 from app.imaging.dicom.header import identify_by
 from app.model import series
 from app.scoring.columns import NOT_SAMPLED, Row, columns
-from app.scoring.containers import Fault
+from app.scoring.containers import Fault, too_large
 from app.scoring.files import File
 from app.scoring.instances import identified
 from app.scoring.orthanc.client import Failed, Gone, Orthanc, Unavailable
@@ -26,7 +26,7 @@ from app.scoring.series import Series
 
 MAX_FILE_BYTES = 256 * 2**20  # a decoder has memory for 350
 LARGE_BYTES = 32 * 2**20  # of series with such files one is judged at a time, for memory's sake
-TOO_LARGE = Fault(f"The file has more than {MAX_FILE_BYTES:,} bytes.")
+TOO_LARGE = too_large(MAX_FILE_BYTES)
 NOT_GIVEN = Fault("The server does not give the file.")
 NOT_TOLD = "The server does not say what is in the series."
 FAILED = "Judging the series failed."

@@ -20,6 +20,7 @@ except ImportError as error:
 ADDRESS = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 60.0
 IDLE_SECONDS = 0.5  # that a connection is kept: Orthanc itself closes it after one
+AS_IT_IS = {"Accept-Encoding": "identity"}  # Orthanc 1.10 compresses a file of 60 MB in 3 s, and sends it in 0.06
 REFUSED = {401, 403}
 NOT_NOW = {429, 502, 503, 504}  # of whoever stands before it, too
 
@@ -69,9 +70,7 @@ class Orthanc:
             base_url=address,
             auth=(user, _first_line(password)) if user and password else None,
             verify=_trusting(ca) if ca else True,
-            headers={
-                "Accept-Encoding": "identity"
-            },  # a file of 60 MB takes Orthanc 1.10 3 s to compress, and 0.06 without
+            headers=AS_IT_IS,
             timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx2.Limits(keepalive_expiry=IDLE_SECONDS),
         )
